@@ -1,0 +1,1 @@
+//! The connection actor: socket, limits, keepalive, reassembly, batching, reconnecting.

@@ -1,0 +1,1 @@
+//! The built-in exchange: a CoinFLEX v1 server in one process.

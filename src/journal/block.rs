@@ -1,0 +1,1 @@
+//! How records lie on disk: many to a block, columns first, then compressed.

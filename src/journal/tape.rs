@@ -1,0 +1,61 @@
+//! Runs a session: journals each input, lets the session conclude from it, keeps both in one batch.
+
+use crate::model::{Seq, SessionId, Stamp};
+use crate::venue::{Action, Output, Session};
+
+use super::{Batch, Input};
+
+/// A session with the batch it is filling.
+pub struct Tape {
+    session: Box<dyn Session>,
+    batch: Batch,
+    output: Output,
+}
+
+impl Tape {
+    /// Starts the journal of `id`.
+    #[must_use]
+    pub fn new(id: SessionId, session: Box<dyn Session>) -> Self {
+        Self { session, batch: Batch::new(id, Seq(0)), output: Output::default() }
+    }
+
+    /// Journals an input and lets the session conclude from it. What the session wants done is in [`Tape::actions`].
+    pub fn feed(&mut self, at: Stamp, input: &Input<'_>) -> Seq {
+        let (kind, body) = input.to_record();
+        let seq = self.batch.push(kind, at, &body);
+        self.session.handle(seq, at, input, &mut self.output);
+        for event in self.output.events.drain(..) {
+            self.batch.conclude(event);
+        }
+        seq
+    }
+
+    /// Takes what the session wants done, in order.
+    pub fn actions(&mut self) -> std::vec::Drain<'_, Action> {
+        self.output.actions.drain(..)
+    }
+
+    /// When the session wants [`Input::Timer`], by the monotonic clock of [`Stamp`].
+    #[must_use]
+    pub fn deadline(&self) -> Option<i64> {
+        self.session.deadline()
+    }
+
+    /// What is not shipped yet.
+    #[must_use]
+    pub fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
+    /// Takes the batch for the sink, going on in `spare`'s memory.
+    pub fn ship(&mut self, mut spare: Batch) -> Batch {
+        if !self.batch.is_empty() {
+            self.session.summarise(&mut self.output);
+            for event in self.output.events.drain(..) {
+                self.batch.conclude(event);
+            }
+        }
+        spare.reset(self.batch.session(), self.batch.next());
+        std::mem::replace(&mut self.batch, spare)
+    }
+}

@@ -1,0 +1,5 @@
+//! The `feedtape` program.
+
+fn main() -> std::process::ExitCode {
+    feedtape::cli::run()
+}

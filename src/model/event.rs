@@ -1,0 +1,456 @@
+//! What sessions conclude from their inputs. Each event becomes rows of one table, and names the frame it came from
+//! by its place in the batch (see [`crate::journal::Batch`]).
+
+use std::sync::Arc;
+
+use super::{AssetCode, Catalog, CloseCause, Coverage, Id, Patch, Price, Quantity, Seq, Timestamp, UserId};
+
+/// A market as one session numbers it: an index into the markets it has declared by [`Event::Market`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MarketRef(pub u32);
+
+/// A stream as one session numbers it: an index into the streams it has declared by [`Event::Stream`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamRef(pub u32);
+
+/// What identifies a stream across sessions and runs, within its source: what coverage is kept for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamKey {
+    /// The venue's name of the subscription: `WatchOrders`, `WatchTicker`, `GetBalances`; `account` for the notices
+    /// that come unasked to whoever is logged in.
+    pub channel: String,
+    /// The market's name, where the stream belongs to one.
+    pub market: Option<String>,
+    /// Further arguments that tell two streams apart, as text (`asset=XBT`), else empty.
+    pub detail: String,
+}
+
+/// Everything a session can say.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    // What the following refer to.
+    /// Declares the next [`MarketRef`], or, repeated for one, a new version of it.
+    Market(MarketRef, Arc<crate::model::Market>),
+    /// Declares the next [`StreamRef`].
+    Stream(StreamRef, Arc<StreamKey>),
+    /// The catalog in force from here on; its assets and markets become versioned rows where they changed.
+    Catalog(Arc<Catalog>),
+
+    // The market.
+    /// An order appeared in, changed in or left the book.
+    Order(OrderEvent),
+    /// A trade.
+    Trade(Box<Trade>),
+    /// The ticker, whole or in part.
+    Ticker(Box<Ticker>),
+    /// The whole book of a market.
+    BookSnapshot(Box<BookSnapshot>),
+    /// The answer to an estimate.
+    Estimate(Box<Estimate>),
+
+    // The account.
+    /// A balance.
+    Balance(Balance),
+    /// A trailing trade volume.
+    TradeVolume(TradeVolume),
+    /// All open orders of the account.
+    OwnOrders(Box<OwnOrders>),
+    /// A change to an order of the account that came as a reply to our own command.
+    Account(Box<AccountEvent>),
+
+    // The recording itself.
+    /// A change of the session's state.
+    Session(SessionChange),
+    /// A change of a subscription's state.
+    Subscription(SubscriptionChange),
+    /// A stream is in another state from here on.
+    Transition(Transition),
+    /// A command went out.
+    Command(Box<CommandSent>),
+    /// A reply came.
+    Reply(Box<ReplyReceived>),
+    /// Something was not understood, wholly or in part.
+    NotUnderstood(Box<NotUnderstood>),
+}
+
+/// What happened to an order in the book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OrderKind {
+    /// It entered the book.
+    Opened,
+    /// Its quantity or price changed, by its owner.
+    Modified,
+    /// It left the book.
+    Closed,
+}
+
+/// An order entered, changed in or left a book.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderEvent {
+    /// What happened.
+    pub kind: OrderKind,
+    /// Where.
+    pub market: MarketRef,
+    /// Which order.
+    pub id: Id,
+    /// What is (opened, modified) or was (closed) left; positive to buy, negative to sell, 0 if filled.
+    pub quantity: Option<Quantity>,
+    /// Limit price.
+    pub price: Option<Price>,
+    /// The venue's time of it; for CoinFLEX's closed, `time_closed`.
+    pub time: Option<Timestamp>,
+    /// The owner's tonce: absent on public copies, null when the order had none.
+    pub tonce: Patch<i64>,
+    /// Whether this is the owner's private copy.
+    pub own: bool,
+}
+
+/// What a trade says of one of its sides.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TradeSide {
+    /// The order; `None` for a market order.
+    pub order: Option<Id>,
+    /// What is left of the order, positive.
+    pub remaining: Option<Quantity>,
+    /// The order's tonce, on its owner's copy only.
+    pub tonce: Patch<i64>,
+    /// Fee in the base asset, on the owner's copy (zero on old public ones).
+    pub base_fee: Option<Quantity>,
+    /// Fee in the counter asset, likewise.
+    pub counter_fee: Option<Quantity>,
+}
+
+/// A trade (a match of two orders).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trade {
+    /// Where.
+    pub market: MarketRef,
+    /// The venue's identifier; `None` where it gives none (CoinFLEX).
+    pub id: Option<Id>,
+    /// Amount of the base asset, positive.
+    pub quantity: Option<Quantity>,
+    /// Price.
+    pub price: Option<Price>,
+    /// Amount of the counter asset, positive.
+    pub total: Option<Quantity>,
+    /// The venue's time.
+    pub time: Option<Timestamp>,
+    /// The buyer.
+    pub bid: TradeSide,
+    /// The seller.
+    pub ask: TradeSide,
+    /// Whether the taker was the buyer; `None` if not said.
+    pub taker_is_bid: Option<bool>,
+    /// On an owner's copy: whether the owner was the taker.
+    pub own_is_taker: Option<bool>,
+    /// Whether this is an owner's private copy.
+    pub own: bool,
+}
+
+/// Whether a ticker states everything or only what changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TickerKind {
+    /// All fields, as an answer.
+    Full,
+    /// Changed fields only: absent is unchanged.
+    Partial,
+}
+
+/// A field of a ticker.
+pub type TickerField<T> = Patch<T>;
+
+/// A ticker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ticker {
+    /// Where.
+    pub market: MarketRef,
+    /// Whole or in part.
+    pub kind: TickerKind,
+    /// Price of the last trade.
+    pub last: TickerField<Price>,
+    /// Best bid.
+    pub bid: TickerField<Price>,
+    /// Best ask.
+    pub ask: TickerField<Price>,
+    /// Lowest price of the trailing day.
+    pub low: TickerField<Price>,
+    /// Highest price of the trailing day.
+    pub high: TickerField<Price>,
+    /// Base asset traded in the trailing day.
+    pub volume: TickerField<Quantity>,
+    /// The venue's time, where it gives one.
+    pub time: Option<Timestamp>,
+}
+
+/// An order of a snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BookOrder {
+    /// Which.
+    pub id: Id,
+    /// Remaining; positive to buy, negative to sell.
+    pub quantity: Option<Quantity>,
+    /// Limit price.
+    pub price: Option<Price>,
+    /// When it was opened or last modified, by the venue.
+    pub time: Option<Timestamp>,
+    /// The owner's tonce (own orders only).
+    pub tonce: Patch<i64>,
+}
+
+/// The whole book of a market (on CoinFLEX at most the best 1000 of each side).
+#[derive(Clone, Debug, PartialEq)]
+pub struct BookSnapshot {
+    /// Where.
+    pub market: MarketRef,
+    /// The orders, as sent.
+    pub orders: Vec<BookOrder>,
+}
+
+/// An answer to `EstimateMarketOrder`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estimate {
+    /// Where.
+    pub market: MarketRef,
+    /// The quantity asked for, if it was the quantity; negative to sell.
+    pub asked_quantity: Option<Quantity>,
+    /// The total asked for, if it was the total; negative to sell.
+    pub asked_total: Option<Quantity>,
+    /// What would be traded of the base asset, positive.
+    pub quantity: Option<Quantity>,
+    /// What would be traded of the counter asset, positive.
+    pub total: Option<Quantity>,
+}
+
+/// A balance of the account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Balance {
+    /// The asset's code, on venues that have codes.
+    pub asset: Option<AssetCode>,
+    /// The asset's name if the catalog knows it.
+    pub asset_name: Option<Arc<str>>,
+    /// Decimal places of the amounts, if known.
+    pub places: Option<u8>,
+    /// Available.
+    pub available: Option<Quantity>,
+    /// Reserved by open orders, where said.
+    pub reserved: Option<Quantity>,
+    /// Available and reserved, where said.
+    pub total: Option<Quantity>,
+    /// Whether it is part of a whole list (a reply) or a single change (a notice).
+    pub is_snapshot: bool,
+}
+
+/// The account's trailing trade volume in an asset.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TradeVolume {
+    /// The asset's code.
+    pub asset: Option<AssetCode>,
+    /// The asset's name if the catalog knows it.
+    pub asset_name: Option<Arc<str>>,
+    /// Decimal places of the volume, if known.
+    pub places: Option<u8>,
+    /// The volume.
+    pub volume: Option<Quantity>,
+}
+
+/// All open orders of the account at once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnOrders {
+    /// Each with its market.
+    pub orders: Vec<(MarketRef, BookOrder)>,
+    /// Whether they were just cancelled by `CancelAllOrders` instead of being open.
+    pub cancelled: bool,
+}
+
+/// The reply to an order command of ours.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountEvent {
+    /// The method that was answered (`PlaceOrder`, `ModifyOrder`, `CancelOrder`).
+    pub method: String,
+    /// Where; `None` if neither command nor reply says.
+    pub market: Option<MarketRef>,
+    /// The order as the reply states it; `None` for a market order.
+    pub order: Option<BookOrder>,
+    /// What a market order could not trade.
+    pub remaining: Option<Quantity>,
+}
+
+/// A change of a session's state.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SessionChange {
+    /// Dialling begins: the session's first event.
+    Connecting {
+        /// Name of the source.
+        source: Arc<str>,
+        /// Name of the venue.
+        venue: Arc<str>,
+        /// Where to.
+        url: String,
+    },
+    /// The socket is open, the upgrade done.
+    Opened {
+        /// The peer's address.
+        peer: Option<String>,
+    },
+    /// The venue greeted.
+    Greeted,
+    /// The venue accepted the login.
+    Authenticated {
+        /// As whom.
+        user: Option<UserId>,
+    },
+    /// The venue refused the login.
+    LoginRefused {
+        /// Its code.
+        code: i64,
+        /// What it said.
+        message: String,
+    },
+    /// The session ended.
+    Closed {
+        /// Why.
+        cause: CloseCause,
+        /// Close code, HTTP status or the like.
+        code: Option<i64>,
+        /// What is known beyond, one clause, without secrets.
+        detail: String,
+    },
+}
+
+/// A change of one session's subscription to a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SubscriptionChange {
+    /// The command went out. The subscription's first event.
+    Asked(StreamRef),
+    /// The venue agreed (with the snapshot, where there is one).
+    Acknowledged(StreamRef),
+    /// The venue refused.
+    Refused {
+        /// Which.
+        stream: StreamRef,
+        /// Its code.
+        code: i64,
+        /// What it said.
+        message: String,
+    },
+    /// Data came since the last event of this kind.
+    Data {
+        /// Which.
+        stream: StreamRef,
+        /// Arrival of the first.
+        first: Timestamp,
+        /// Arrival of the last.
+        last: Timestamp,
+        /// How many frames.
+        frames: u64,
+    },
+    /// It is over.
+    Ended {
+        /// Which.
+        stream: StreamRef,
+        /// Why.
+        cause: GapCause,
+    },
+}
+
+pub use super::coverage::GapCause;
+
+/// A stream is in another state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transition {
+    /// Which stream.
+    pub stream: StreamRef,
+    /// Since when: not after the input that showed it, and before it where the loss began earlier.
+    pub at: Timestamp,
+    /// The state from then on.
+    pub state: Coverage,
+    /// What shows it beyond the frame (close code, error text), one clause.
+    pub evidence: Option<String>,
+}
+
+/// A command that went out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommandSent {
+    /// Its method.
+    pub method: String,
+    /// Its tag, if any.
+    pub tag: Option<i64>,
+    /// The stream it asks for, if any.
+    pub stream: Option<StreamRef>,
+}
+
+/// A reply that came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplyReceived {
+    /// Its tag, if any.
+    pub tag: Option<i64>,
+    /// The command it answers, if the tag told.
+    pub command: Option<Seq>,
+    /// That command's method.
+    pub method: Option<String>,
+    /// 0 for success; `None` if it is not a 64-bit integer.
+    pub error_code: Option<i64>,
+    /// The venue's text.
+    pub error_message: Option<String>,
+}
+
+/// Why a frame, or part of it, was not understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UnknownReason {
+    /// Not UTF-8.
+    InvalidUtf8,
+    /// Not JSON.
+    InvalidJson,
+    /// JSON, but not an object of the protocol.
+    UnknownShape,
+    /// A notice nobody knows.
+    UnknownNotice,
+    /// A known message lacks a field it must have.
+    MissingField,
+    /// A field of a known message has another type.
+    WrongType,
+    /// A field nobody knows; told once for each message kind and field in a session.
+    UnknownField,
+    /// A number that does not fit its column exactly.
+    NumberOutOfRange,
+    /// A field occurs twice.
+    DuplicateField,
+    /// A reply whose tag no command of the session had.
+    UnknownTag,
+    /// A binary message.
+    Binary,
+    /// An asset or market the catalog does not have.
+    UnknownMarket,
+}
+
+impl UnknownReason {
+    /// The text that tables use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidUtf8 => "invalid_utf8",
+            Self::InvalidJson => "invalid_json",
+            Self::UnknownShape => "unknown_shape",
+            Self::UnknownNotice => "unknown_notice",
+            Self::MissingField => "missing_field",
+            Self::WrongType => "wrong_type",
+            Self::UnknownField => "unknown_field",
+            Self::NumberOutOfRange => "number_out_of_range",
+            Self::DuplicateField => "duplicate_field",
+            Self::UnknownTag => "unknown_tag",
+            Self::Binary => "binary",
+            Self::UnknownMarket => "unknown_market",
+        }
+    }
+}
+
+/// A frame, or part of one, that was not understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotUnderstood {
+    /// Why.
+    pub reason: UnknownReason,
+    /// Which part: a field's or notice's name, a position; else empty.
+    pub what: String,
+    /// The whole frame, as received.
+    pub body: Vec<u8>,
+}

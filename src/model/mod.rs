@@ -1,0 +1,23 @@
+//! The nouns every room shares: identifiers, exact numbers, time, catalogs and events.
+//!
+//! Nothing here knows a socket, a clock, SQL or an exchange's JSON.
+
+mod catalog;
+mod coverage;
+mod event;
+mod id;
+mod number;
+mod patch;
+mod time;
+
+pub use catalog::{Asset, Catalog, CatalogOrigin, Market};
+pub use coverage::{CloseCause, Coverage, GapCause, Verdict};
+pub use event::{
+    AccountEvent, Balance, BookOrder, BookSnapshot, CommandSent, Estimate, Event, MarketRef, NotUnderstood, OrderEvent,
+    OrderKind, OwnOrders, ReplyReceived, SessionChange, StreamKey, StreamRef, SubscriptionChange, Ticker, TickerField,
+    TickerKind, Trade, TradeSide, TradeVolume, Transition, UnknownReason,
+};
+pub use id::{AssetCode, Id, RunId, Seq, SessionId, UserId};
+pub use number::{Number, Price, Quantity, decimal_text};
+pub use patch::Patch;
+pub use time::{Stamp, Timestamp};

@@ -1,0 +1,1 @@
+//! Composition root: starts sink, registries and connections bottom-up, watches them, stops them in data order.

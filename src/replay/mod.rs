@@ -1,0 +1,1 @@
+//! Captured frames through the code the socket uses: import, and the line format of captures.

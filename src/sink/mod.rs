@@ -1,0 +1,40 @@
+//! Where batches go: the sink trait, and the actor that owns the one writing sink on its own thread.
+
+use thiserror::Error;
+
+use crate::journal::Batch;
+
+/// Takes batches and makes them durable in groups.
+pub trait Sink {
+    /// Writes a batch into the open group. Neither it nor anything else of the group is durable yet.
+    ///
+    /// # Errors
+    /// If it could not be written; then the whole group is rolled back and must be written again.
+    fn append(&mut self, batch: &Batch) -> Result<(), SinkError>;
+
+    /// Makes the open group durable.
+    ///
+    /// # Errors
+    /// As for [`Sink::append`].
+    fn commit(&mut self) -> Result<(), SinkError>;
+
+    /// Commits, checkpoints and closes.
+    ///
+    /// # Errors
+    /// If that failed; what was reported durable stays so.
+    fn close(self: Box<Self>) -> Result<(), SinkError>;
+}
+
+/// Why a sink could not write.
+#[derive(Clone, Debug, Error)]
+pub enum SinkError {
+    /// Passing: try the same again later (disk full, database locked by someone else).
+    #[error("{0}")]
+    Later(String),
+    /// The sink must be opened anew before the group is written again (a failed write or sync).
+    #[error("{0}")]
+    Reopen(String),
+    /// It will not work: the recorder must end.
+    #[error("{0}")]
+    Fatal(String),
+}
