@@ -8,6 +8,7 @@ mod event;
 mod id;
 mod number;
 mod patch;
+mod pattern;
 mod time;
 
 pub use catalog::{Asset, Catalog, CatalogOrigin, Market};
@@ -20,4 +21,5 @@ pub use event::{
 pub use id::{AssetCode, Id, RunId, Seq, SessionId, UserId};
 pub use number::{Number, Price, Quantity, decimal_text};
 pub use patch::Patch;
+pub use pattern::{MarketPattern, PatternError};
 pub use time::{Stamp, Timestamp};

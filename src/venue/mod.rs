@@ -28,6 +28,9 @@ pub trait Venue: Sync {
     /// Its name in configurations and tables.
     fn name(&self) -> &'static str;
 
+    /// What it offers.
+    fn profile(&self) -> &'static Profile;
+
     /// A session, before its first input. Without an account it never asks to log in.
     fn session(&self, account: Option<Arc<Account>>) -> Box<dyn Session>;
 
@@ -39,6 +42,63 @@ pub trait Venue: Sync {
     /// # Errors
     /// If an answer is not what the venue documents.
     fn catalog(&self, answers: &[&[u8]], fetched_at: Timestamp) -> Result<Catalog, CatalogError>;
+}
+
+/// What a venue offers, as data: what a configuration is checked against.
+#[derive(Debug)]
+pub struct Profile {
+    /// The places it can be reached at by name.
+    pub endpoints: &'static [Endpoint],
+    /// What can be subscribed to.
+    pub channels: &'static [Channel],
+    /// What can be asked for again and again.
+    pub polls: &'static [Poll],
+}
+
+/// A named pair of URLs.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// The name, as `endpoint = "live"` has it.
+    pub name: &'static str,
+    /// Where the socket goes.
+    pub url: &'static str,
+    /// Where REST paths begin.
+    pub rest_url: &'static str,
+}
+
+/// Something to subscribe to, market by market.
+#[derive(Debug)]
+pub struct Channel {
+    /// The venue's method or channel name.
+    pub method: &'static str,
+    /// Whether it needs a login.
+    pub needs_login: bool,
+}
+
+/// A request that can be repeated.
+#[derive(Debug)]
+pub struct Poll {
+    /// The venue's method, or the family of REST paths.
+    pub method: &'static str,
+    /// Whether it needs a login.
+    pub needs_login: bool,
+    /// What it is asked about.
+    pub about: PollSubject,
+}
+
+/// What a repeated request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PollSubject {
+    /// Nothing further: the account, or the whole venue.
+    Whole,
+    /// An asset.
+    Asset,
+    /// Markets, one request for each.
+    Markets,
+    /// Markets, or (none being named) all of them in one request.
+    MarketsOrAll,
+    /// Markets, and a quantity or a total.
+    Estimate,
 }
 
 /// The protocol of one connection, from dialling to close.

@@ -4,10 +4,31 @@ use std::sync::Arc;
 
 use crate::journal::Input;
 use crate::model::{Catalog, Seq, Stamp, Timestamp};
-use crate::venue::{Account, CatalogError, Output, Session, Venue};
+use crate::venue::{Account, CatalogError, Channel, Endpoint, Output, Poll, PollSubject, Profile, Session, Venue};
 
 /// The venue.
 pub struct CoinFlex;
+
+/// What CoinFLEX offers beyond its orders: the subscriptions and information requests of its WebSocket API, and the
+/// public REST paths worth repeating.
+static PROFILE: Profile = Profile {
+    endpoints: &[
+        Endpoint { name: "live", url: "wss://api.coinflex.com/v1", rest_url: "https://webapi.coinflex.com/" },
+        Endpoint { name: "stage", url: "wss://stgapi.coinflex.com/v1", rest_url: "https://stgwebapi.coinflex.com/" },
+    ],
+    channels: &[
+        Channel { method: "WatchOrders", needs_login: false },
+        Channel { method: "WatchTicker", needs_login: false },
+    ],
+    polls: &[
+        Poll { method: "GetBalances", needs_login: true, about: PollSubject::Whole },
+        Poll { method: "GetOrders", needs_login: true, about: PollSubject::Whole },
+        Poll { method: "GetTradeVolume", needs_login: true, about: PollSubject::Asset },
+        Poll { method: "EstimateMarketOrder", needs_login: false, about: PollSubject::Estimate },
+        Poll { method: "tickers", needs_login: false, about: PollSubject::MarketsOrAll },
+        Poll { method: "depth", needs_login: false, about: PollSubject::Markets },
+    ],
+};
 
 struct CoinFlexSession;
 
@@ -22,6 +43,9 @@ impl Session for CoinFlexSession {
 impl Venue for CoinFlex {
     fn name(&self) -> &'static str {
         "coinflex"
+    }
+    fn profile(&self) -> &'static Profile {
+        &PROFILE
     }
     fn session(&self, _account: Option<Arc<Account>>) -> Box<dyn Session> {
         Box::new(CoinFlexSession)
