@@ -228,7 +228,9 @@ CREATE TABLE book_snapshot (
     id INTEGER PRIMARY KEY,
     instrument INTEGER NOT NULL REFERENCES instrument,
     received_at INTEGER NOT NULL,
-    orders INTEGER NOT NULL             -- how many
+    events_from INTEGER NOT NULL,       -- order events with id >= this are applied on top (notices may overtake the reply)
+    has_orders INTEGER NOT NULL,        -- 1 orders, 0 price levels without orders (the REST depth)
+    orders INTEGER NOT NULL             -- how many entries
 ) STRICT;
 CREATE TABLE book_order (
     snapshot INTEGER NOT NULL REFERENCES book_snapshot,

@@ -182,11 +182,11 @@ pub struct Ticker {
     pub time: Option<Timestamp>,
 }
 
-/// An order of a snapshot.
+/// An order of a snapshot, or a price level of one that has no orders.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BookOrder {
-    /// Which.
-    pub id: Id,
+    /// Which; `None` for a price level.
+    pub id: Option<Id>,
     /// Remaining; positive to buy, negative to sell.
     pub quantity: Option<Quantity>,
     /// Limit price.
@@ -202,7 +202,12 @@ pub struct BookOrder {
 pub struct BookSnapshot {
     /// Where.
     pub market: MarketRef,
-    /// The orders, as sent.
+    /// From where in the session's journal notices of this book are to be applied on top of it: the command that asked
+    /// for it, since notices may overtake the reply. `None`: from here on.
+    pub events_from: Option<Seq>,
+    /// Whether the entries are orders, or price levels without orders (the REST depth).
+    pub has_orders: bool,
+    /// The entries, as sent.
     pub orders: Vec<BookOrder>,
 }
 

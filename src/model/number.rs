@@ -29,6 +29,88 @@ impl Number {
     }
 }
 
+/// Longest exact text kept of one number, in digits. A longer one (`1e999999`) is left to the frame.
+const DIGITS_MAX: usize = 400;
+
+impl Number {
+    /// From the text of a decimal in whole units (`0.00005100`, `1e-7`), to be kept at `places`.
+    ///
+    /// `None` if it is no decimal number, or too long to be written out.
+    #[must_use]
+    pub fn of_units(text: &str, places: u8) -> Option<Self> {
+        Decimal::parse(text)?.at(places.into(), 0)
+    }
+
+    /// From the text of a number in units of 10^-`places` that need not be an integer or fit 64 bits.
+    ///
+    /// `None` as for [`Number::of_units`].
+    #[must_use]
+    pub fn of_scaled(text: &str, places: u8) -> Option<Self> {
+        Decimal::parse(text)?.at(0, places.into())
+    }
+}
+
+/// A decimal number as written: digits · 10^exponent.
+struct Decimal {
+    negative: bool,
+    /// Without leading zeros; empty for zero.
+    digits: String,
+    exponent: i64,
+}
+
+impl Decimal {
+    /// Reads the number syntax of JSON.
+    fn parse(text: &str) -> Option<Self> {
+        let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (mantissa, exponent) = match rest.find(['e', 'E']) {
+            Some(at) => (&rest[..at], rest[at + 1..].parse::<i32>().ok()?),
+            None => (rest, 0),
+        };
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let valid = !whole.is_empty() && whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit());
+        if !valid {
+            return None;
+        }
+        let digits = format!("{whole}{fraction}").trim_start_matches('0').to_owned();
+        Some(Self { negative, digits, exponent: i64::from(exponent) - fraction.len() as i64 })
+    }
+
+    /// As an integer of 10^-`places`, or where that is none as text of the number moved down by `shift` decimal places.
+    fn at(self, places: i64, shift: i64) -> Option<Number> {
+        let significant = self.digits.trim_end_matches('0');
+        let trailing = (self.digits.len() - significant.len()) as i64;
+        let exponent = self.exponent + trailing;
+        if significant.is_empty() {
+            return Some(Number::Scaled(0));
+        }
+        let zeros = exponent + places;
+        if (0..20).contains(&zeros) {
+            let sign = if self.negative { "-" } else { "" };
+            let scaled = format!("{sign}{significant}{}", "0".repeat(zeros as usize));
+            if let Ok(value) = scaled.parse() {
+                return Some(Number::Scaled(value));
+            }
+        }
+        let exponent = exponent - shift;
+        if significant.len() as u64 + exponent.unsigned_abs() > DIGITS_MAX as u64 {
+            return None;
+        }
+        let mut text = if self.negative { "-".to_owned() } else { String::new() };
+        if exponent >= 0 {
+            text.push_str(significant);
+            text.push_str(&"0".repeat(exponent as usize));
+        } else {
+            let places = exponent.unsigned_abs() as usize;
+            let padded = format!("{significant:0>width$}", width = places + 1);
+            let (whole, fraction) = padded.split_at(padded.len() - places);
+            text.push_str(whole);
+            text.push('.');
+            text.push_str(fraction);
+        }
+        Some(Number::Text(Box::new(text)))
+    }
+}
+
 macro_rules! amount {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -79,4 +161,49 @@ pub fn decimal_text(value: i64, places: u8) -> String {
     let padded = format!("{digits:0>width$}", width = places + 1);
     let (whole, fraction) = padded.split_at(padded.len() - places);
     format!("{sign}{whole}.{fraction}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Option<Number> {
+        Some(Number::Text(Box::new(text.to_owned())))
+    }
+
+    #[test]
+    fn numbers_in_units_become_integers_where_they_are_exact() {
+        assert_eq!(Number::of_units("0.00005100", 8), Some(Number::Scaled(5100)));
+        assert_eq!(Number::of_units("78871.5", 1), Some(Number::Scaled(788_715)));
+        assert_eq!(Number::of_units("6.158e-05", 8), Some(Number::Scaled(6158)));
+        assert_eq!(Number::of_units("-0", 3), Some(Number::Scaled(0)));
+        assert_eq!(Number::of_units("0.001", 2), text("0.001"));
+        assert_eq!(Number::of_units("10581.779418721074588722", 18), text("10581.779418721074588722"));
+        assert_eq!(Number::of_units("99999999999999999999", 0), text("99999999999999999999"));
+    }
+
+    #[test]
+    fn scaled_numbers_that_do_not_fit_become_exact_decimals() {
+        assert_eq!(Number::of_scaled("1.0", 4), Some(Number::Scaled(1)));
+        assert_eq!(Number::of_scaled("1e3", 4), Some(Number::Scaled(1000)));
+        assert_eq!(Number::of_scaled("9223372036854775807", 4), Some(Number::Scaled(i64::MAX)));
+        assert_eq!(Number::of_scaled("-9223372036854775808", 4), Some(Number::Scaled(i64::MIN)));
+        assert_eq!(Number::of_scaled("9223372036854775808", 4), text("922337203685477.5808"));
+        assert_eq!(Number::of_scaled("1e20", 0), text("100000000000000000000"));
+        assert_eq!(Number::of_scaled("-1.5", 4), text("-0.00015"));
+    }
+
+    #[test]
+    fn what_is_no_number_or_too_long_is_none() {
+        for bad in ["", "-", "1e", "1e999999999", "1e99999999999", "0x10", "1_0", "NaN", ".5", "\u{663}"] {
+            assert_eq!(Number::of_scaled(bad, 4), None, "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_number_survives_its_decimal(value: i64, places in 0u8..=18) {
+            proptest::prop_assert_eq!(Number::of_units(&decimal_text(value, places), places), Some(Number::Scaled(value)));
+        }
+    }
 }
