@@ -1,7 +1,9 @@
-//! Signatures and secrets: ECDSA on secp224k1 with SHA-224, and a string that does not show itself.
+//! Signatures and secrets: ECDSA on secp224k1 with SHA-224, nonces, and a string that does not show itself.
 
+mod nonce;
 mod secp224k1;
 mod secret;
 
-pub use secp224k1::SigningKey;
+pub use nonce::{InvalidNonce, Nonce, OsRandomness, Randomness};
+pub use secp224k1::{Challenge, InvalidKey, Signature, SignatureError, SigningKey, VerifyingKey};
 pub use secret::Secret;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::crypto::Secret;
-use crate::journal::{Input, Plan};
+use crate::crypto::{Randomness, Secret, SigningKey};
+use crate::journal::Input;
 use crate::model::{Catalog, CloseCause, Event, Seq, Stamp, Timestamp, UserId};
 
 /// Every venue feedtape knows.
@@ -194,8 +194,10 @@ pub struct Account {
     pub cookie: Secret,
     /// The passphrase, raw UTF-8 (for REST).
     pub passphrase: Secret,
-    /// The key derived from both, once.
-    pub key: crate::crypto::SigningKey,
+    /// The key derived from user and passphrase, once.
+    pub key: SigningKey,
+    /// Where the nonces of its logins come from.
+    pub randomness: Arc<dyn Randomness>,
 }
 
 /// A catalog answer that cannot be used.
