@@ -12,6 +12,7 @@ mod batch;
 pub mod block;
 mod input;
 mod tape;
+mod varint;
 
 pub use batch::{Batch, Record, RecordHead};
 pub use input::{Closed, Input, InputError, Opened, Plan, PollPlan, RecordKind, RestAnswer, SubscribePlan, Timing};

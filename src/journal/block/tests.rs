@@ -1,0 +1,136 @@
+use proptest::prelude::*;
+
+use super::*;
+
+type Owned = (SessionId, Seq, RecordKind, Stamp, Vec<u8>);
+
+fn any_record() -> impl Strategy<Value = Owned> {
+    let body = prop_oneof![
+        3 => proptest::collection::vec(any::<u8>(), 0..40),
+        1 => Just(br#"{"notice":"OrderClosed","id":17,"base":63488}"#.to_vec()),
+    ];
+    let time = prop_oneof![4 => 0..1_000_000_i64, 1 => any::<i64>()];
+    (0..3_i64, 0..4_u64, 0..RecordKind::ALL.len(), time.clone(), time, body).prop_map(
+        |(session, seq, kind, wall, mono, body)| {
+            let at = Stamp { wall: Timestamp(wall), mono };
+            (SessionId(session), Seq(seq), RecordKind::ALL[kind], at, body)
+        },
+    )
+}
+
+fn build(records: &[Owned]) -> Builder {
+    let mut builder = Builder::default();
+    for (session, seq, kind, at, body) in records {
+        builder.push(*session, *seq, &Record { kind: *kind, at: *at, body });
+    }
+    builder
+}
+
+fn owned(block: &Block<'_>) -> Vec<Owned> {
+    block.records().map(|(session, seq, record)| (session, seq, record.kind, record.at, record.body.to_vec())).collect()
+}
+
+proptest! {
+    #[test]
+    fn records_come_back_as_they_were(records in proptest::collection::vec(any_record(), 0..60)) {
+        let mut builder = build(&records);
+        let raw = builder.finish();
+        let mut compressor = Compressor::new(1).unwrap();
+        let (codec, body) = compressor.compress(raw).unwrap();
+        prop_assert!(body.len() <= raw.len());
+        let mut reader = Reader::new().unwrap();
+        let block = reader.read(codec as i64, raw.len() as i64, body).unwrap();
+        prop_assert_eq!(block.len(), records.len());
+        prop_assert_eq!(owned(&block), records);
+    }
+
+    #[test]
+    fn any_bytes_are_safe_to_read(codec in -1..3_i64, size: i64, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let mut reader = Reader::new().unwrap();
+        for size in [size, bytes.len() as i64, 1 << 12] {
+            if let Ok(block) = reader.read(codec, size, &bytes) {
+                prop_assert_eq!(block.records().count(), block.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_block_is_refused_or_stays_consistent(
+        records in proptest::collection::vec(any_record(), 1..20),
+        place: prop::sample::Index,
+        flip in 1..=255_u8,
+    ) {
+        let mut builder = build(&records);
+        let mut raw = builder.finish().to_vec();
+        let at = place.index(raw.len());
+        raw[at] ^= flip;
+        if let Ok(block) = Block::parse(&raw) {
+            prop_assert_eq!(block.records().count(), block.len());
+        }
+        raw.truncate(at);
+        if let Ok(block) = Block::parse(&raw) {
+            prop_assert_eq!(block.records().count(), block.len());
+        }
+    }
+
+    #[test]
+    fn damage_to_a_compressed_block_is_noticed(place: prop::sample::Index, flip in 1..=255_u8) {
+        let text = br#"{"notice":"OrderOpened","base":63488,"counter":65283,"quantity":10000,"price":40}"#;
+        let at = Stamp { wall: Timestamp(1_580_000_000_000_000_000), mono: 5 };
+        let records = vec![(SessionId(1), Seq(0), RecordKind::Received, at, text.to_vec()); 1];
+        let records: Vec<Owned> = (0..50).map(|seq| Owned { 1: Seq(seq), ..records[0].clone() }).collect();
+        let mut builder = build(&records);
+        let raw = builder.finish();
+        let mut compressor = Compressor::new(1).unwrap();
+        let (codec, body) = compressor.compress(raw).unwrap();
+        prop_assert_eq!(codec, Codec::Zstd);
+        let mut body = body.to_vec();
+        let at = place.index(body.len());
+        body[at] ^= flip;
+        if let Ok(block) = Reader::new().unwrap().read(1, raw.len() as i64, &body) {
+            prop_assert_eq!(owned(&block), records);
+        }
+    }
+}
+
+#[test]
+fn consecutive_records_of_a_session_are_one_span() {
+    let record = |session, seq| (SessionId(session), Seq(seq), RecordKind::Timer, Stamp::default(), Vec::new());
+    let mut builder = build(&[record(1, 0), record(1, 1), record(2, 0), record(1, 2), record(1, 4)]);
+    let block = Block::parse(builder.finish()).unwrap();
+    let span = |session, first, records| Span { session: SessionId(session), first: Seq(first), records };
+    assert_eq!(block.spans(), [span(1, 0, 2), span(2, 0, 1), span(1, 2, 1), span(1, 4, 1)]);
+}
+
+#[test]
+fn a_cleared_builder_starts_from_nothing() {
+    let record = (SessionId(1), Seq(7), RecordKind::Received, Stamp { wall: Timestamp(9), mono: 3 }, b"{}".to_vec());
+    let mut builder = build(&vec![record.clone(); 3]);
+    builder.finish();
+    builder.clear();
+    assert!(builder.is_empty());
+    builder.push(record.0, record.1, &Record { kind: record.2, at: record.3, body: &record.4 });
+    assert_eq!(builder.arrivals(), (Timestamp(9), Timestamp(9)));
+    assert_eq!(owned(&Block::parse(builder.finish()).unwrap()), [record]);
+}
+
+#[test]
+fn a_size_beyond_the_limit_is_refused_before_memory_is_asked_for() {
+    let mut reader = Reader::new().unwrap();
+    for size in [-1, BLOCK_BYTES_MAX as i64 + 1, i64::MAX] {
+        assert!(matches!(reader.read(1, size, &[]), Err(BlockError::Size(found)) if found == size));
+    }
+}
+
+#[test]
+fn what_a_newer_version_wrote_is_told_apart_from_damage() {
+    let mut builder = build(&[(SessionId(1), Seq(0), RecordKind::Timer, Stamp::default(), Vec::new())]);
+    let mut raw = builder.finish().to_vec();
+    assert!(matches!(Reader::new().unwrap().read(2, 1, &[0]), Err(BlockError::UnknownCodec(2))));
+    *raw.last_mut().unwrap() = FORMAT + 1;
+    assert!(matches!(Block::parse(&raw), Err(BlockError::UnknownFormat(found)) if found == FORMAT + 1));
+    *raw.last_mut().unwrap() = FORMAT;
+    let kind = raw.iter().position(|byte| *byte == RecordKind::Timer as u8).unwrap();
+    raw[kind] = 200;
+    assert!(matches!(Block::parse(&raw), Err(BlockError::UnknownKind(200))));
+}
