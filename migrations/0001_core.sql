@@ -5,7 +5,7 @@
 -- frame * 4194304 + (index of the event within that frame), so `id >> 22` is the frame a row came from.
 --
 -- Times are ns since the Unix epoch. `received_at` is ours, `time` the venue's. Where a table stores `age`
--- (received_at - time, which is small), `time` is computed from both.
+-- (received_at - time, which is small), `time` is computed from both; NULL: the venue gave none.
 --
 -- Prices and quantities are integers at the scale of the instrument (or asset) version the row names. A number that
 -- does not fit is NULL in its column and exact decimal text in `exact`.
@@ -14,7 +14,8 @@ CREATE TABLE run (
     id INTEGER PRIMARY KEY,
     started_at INTEGER NOT NULL,
     stopped_at INTEGER,                 -- NULL: running, or ended without saying so
-    durable_at INTEGER NOT NULL,        -- everything received until then is in the file
+    durable_at INTEGER NOT NULL,        -- everything received until then is in the file (and more may be)
+    kind TEXT NOT NULL,                 -- live, import
     version TEXT NOT NULL,              -- of feedtape
     sqlite_version TEXT NOT NULL,
     pid INTEGER NOT NULL,
@@ -34,7 +35,6 @@ CREATE TABLE session (                  -- one attempt at a connection
     id INTEGER PRIMARY KEY,
     run INTEGER NOT NULL REFERENCES run,
     source INTEGER NOT NULL REFERENCES source,
-    kind TEXT NOT NULL,                 -- live, import
     url TEXT NOT NULL,
     peer TEXT,
     connecting_at INTEGER NOT NULL,
@@ -56,17 +56,18 @@ CREATE INDEX session_source ON session (source, connecting_at);
 CREATE TABLE frame_block (
     first INTEGER PRIMARY KEY,          -- number of its first record
     frames INTEGER NOT NULL,            -- how many records, numbered first, first+1, ...
-    from_at INTEGER NOT NULL,           -- received_at of the first
-    to_at INTEGER NOT NULL,             -- and of the last
+    from_at INTEGER NOT NULL,           -- earliest received_at
+    to_at INTEGER NOT NULL,             -- latest received_at
     raw_bytes INTEGER NOT NULL,         -- before compression
     codec INTEGER NOT NULL,             -- 0 stored, 1 zstd
     body BLOB NOT NULL
 ) STRICT;
-CREATE TABLE frame_span (               -- where the records of a session lie
-    session INTEGER NOT NULL REFERENCES session,
+CREATE INDEX frame_block_time ON frame_block (to_at);
+CREATE TABLE frame_span (               -- where the records of a session lie; no matter how they lie in blocks
+    session INTEGER NOT NULL,           -- 0: the recorder's own, which has no row in session
     first_seq INTEGER NOT NULL,
     frames INTEGER NOT NULL,
-    first_frame INTEGER NOT NULL,
+    first_frame INTEGER NOT NULL,       -- number of its first record; the others follow without a hole
     PRIMARY KEY (session, first_seq)
 ) STRICT, WITHOUT ROWID;
 
@@ -168,45 +169,51 @@ CREATE TABLE order_event (
     id INTEGER PRIMARY KEY,
     instrument INTEGER NOT NULL REFERENCES instrument,
     kind INTEGER NOT NULL,              -- 0 opened, 1 closed, 2 modified
-    order_id INTEGER,
-    order_ref TEXT,                     -- an id that is no 64-bit integer
+    order_id INTEGER,                   -- NULL: see order_detail
     price INTEGER,
     quantity INTEGER,                   -- left; positive bid, negative ask
     received_at INTEGER NOT NULL,
-    age INTEGER,                        -- received_at - time; NULL: the venue gave no time
-    tonce INTEGER,
-    flags INTEGER NOT NULL,             -- 1 the owner's copy, 2 tonce was present
+    age INTEGER,
     time INTEGER GENERATED ALWAYS AS (received_at - age) VIRTUAL
+) STRICT;
+CREATE TABLE order_detail (             -- of owners' copies, and of orders whose ids are no 64-bit integers
+    id INTEGER PRIMARY KEY REFERENCES order_event,
+    own INTEGER NOT NULL,               -- 1 the owner's copy
+    has_tonce INTEGER NOT NULL,         -- 1 tonce was present
+    tonce INTEGER,
+    order_ref TEXT                      -- the id
 ) STRICT;
 CREATE TABLE trade (
     id INTEGER PRIMARY KEY,
     market INTEGER NOT NULL REFERENCES market,
     instrument INTEGER NOT NULL REFERENCES instrument,
-    trade_id INTEGER,
-    trade_ref TEXT,
+    trade_id INTEGER,                   -- NULL: none, or see trade_detail
     price INTEGER,
     quantity INTEGER,                   -- base, positive
     total INTEGER,                      -- counter, positive
     received_at INTEGER NOT NULL,
-    time INTEGER,
+    age INTEGER,
     taker_is_bid INTEGER,
-    bid_order INTEGER,                  -- NULL: a market order
+    bid_order INTEGER,                  -- NULL: a market order, or see trade_detail
     ask_order INTEGER,
     bid_remaining INTEGER,
     ask_remaining INTEGER,
-    flags INTEGER NOT NULL              -- 1 the owner's copy, 2 bid_tonce was present, 4 ask_tonce was present
+    time INTEGER GENERATED ALWAYS AS (received_at - age) VIRTUAL
 ) STRICT;
 CREATE INDEX trade_market_time ON trade (market, time);
-CREATE INDEX trade_time ON trade (time);
-CREATE TABLE trade_detail (             -- what only owners are told, and ids that are no integers
+CREATE TABLE trade_detail (             -- what only owners are told, fees, and ids that are no 64-bit integers
     id INTEGER PRIMARY KEY REFERENCES trade,
+    own INTEGER NOT NULL,               -- 1 an owner's copy
+    own_is_taker INTEGER,
+    has_bid_tonce INTEGER NOT NULL,     -- 1 bid_tonce was present
     bid_tonce INTEGER,
+    has_ask_tonce INTEGER NOT NULL,
     ask_tonce INTEGER,
     bid_base_fee INTEGER,
     bid_counter_fee INTEGER,
     ask_base_fee INTEGER,
     ask_counter_fee INTEGER,
-    own_is_taker INTEGER,
+    trade_ref TEXT,
     bid_ref TEXT,
     ask_ref TEXT
 ) STRICT;
@@ -222,7 +229,8 @@ CREATE TABLE ticker (
     high INTEGER,
     volume INTEGER,
     received_at INTEGER NOT NULL,
-    time INTEGER
+    age INTEGER,
+    time INTEGER GENERATED ALWAYS AS (received_at - age) VIRTUAL
 ) STRICT;
 CREATE TABLE book_snapshot (
     id INTEGER PRIMARY KEY,
@@ -281,8 +289,8 @@ CREATE TABLE own_order (
     instrument INTEGER NOT NULL REFERENCES instrument,
     order_id INTEGER,
     order_ref TEXT,
+    has_tonce INTEGER NOT NULL,         -- 1 tonce was present
     tonce INTEGER,
-    flags INTEGER NOT NULL,             -- 2 tonce was present
     price INTEGER,
     quantity INTEGER,
     time INTEGER,
@@ -295,8 +303,8 @@ CREATE TABLE order_reply (              -- the venue's answer to an order comman
     instrument INTEGER REFERENCES instrument,
     order_id INTEGER,
     order_ref TEXT,
+    has_tonce INTEGER NOT NULL,         -- 1 tonce was present
     tonce INTEGER,
-    flags INTEGER NOT NULL,             -- 2 tonce was present
     price INTEGER,
     quantity INTEGER,
     time INTEGER,
