@@ -77,8 +77,8 @@ proptest! {
     fn damage_to_a_compressed_block_is_noticed(place: prop::sample::Index, flip in 1..=255_u8) {
         let text = br#"{"notice":"OrderOpened","base":63488,"counter":65283,"quantity":10000,"price":40}"#;
         let at = Stamp { wall: Timestamp(1_580_000_000_000_000_000), mono: 5 };
-        let records = vec![(SessionId(1), Seq(0), RecordKind::Received, at, text.to_vec()); 1];
-        let records: Vec<Owned> = (0..50).map(|seq| Owned { 1: Seq(seq), ..records[0].clone() }).collect();
+        let received = |seq| (SessionId(1), Seq(seq), RecordKind::Received, at, text.to_vec());
+        let records: Vec<Owned> = (0..50).map(received).collect();
         let mut builder = build(&records);
         let raw = builder.finish();
         let mut compressor = Compressor::new(1).unwrap();
