@@ -25,7 +25,13 @@ impl<T> Patch<T> {
     /// Whether the field was in the message, null included.
     #[must_use]
     pub fn is_present(&self) -> bool {
-        !matches!(self, Self::Absent)
+        !self.is_absent()
+    }
+
+    /// Whether the field was not in the message.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
     }
 
     /// The patch with its value converted.
@@ -46,5 +52,19 @@ impl<'de, T: serde::Deserialize<'de>> serde::Deserialize<'de> for Patch<T> {
             None => Self::Null,
             Some(value) => Self::Value(value),
         })
+    }
+}
+
+impl<T> From<Option<T>> for Patch<T> {
+    /// A field that is in the message: null or a value.
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Self::Value)
+    }
+}
+
+impl<T: serde::Serialize> serde::Serialize for Patch<T> {
+    /// Writes null and values; pair it with `#[serde(skip_serializing_if = "Patch::is_absent")]` for absent.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value().serialize(serializer)
     }
 }

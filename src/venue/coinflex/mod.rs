@@ -1,5 +1,7 @@
 //! CoinFLEX v1 (and Coinfloor, whose protocol it is).
 
+pub mod wire;
+
 use std::sync::Arc;
 
 use crate::journal::Input;
