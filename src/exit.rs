@@ -1,6 +1,9 @@
 //! Exit codes, as in sysexits.h.
 
+use std::fmt;
 use std::process::ExitCode;
+
+use thiserror::Error;
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,41 @@ pub enum Exit {
     Interrupted = 130,
     /// Ended by a second SIGTERM.
     Terminated = 143,
+}
+
+impl Exit {
+    /// Every one.
+    pub const ALL: [Self; 14] = [
+        Self::Good,
+        Self::Negative,
+        Self::Usage,
+        Self::Data,
+        Self::NoInput,
+        Self::Unavailable,
+        Self::Internal,
+        Self::CannotCreate,
+        Self::InputOutput,
+        Self::Locked,
+        Self::LoginRefused,
+        Self::Configuration,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
+
+    /// A failure with this exit code and a message: one lowercase clause with the remedy.
+    pub fn because(self, message: impl fmt::Display) -> Failure {
+        Failure { exit: self, message: message.to_string() }
+    }
+}
+
+/// Why a command failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// How the program ends.
+    pub exit: Exit,
+    /// What the person at the terminal is told.
+    pub message: String,
 }
 
 impl From<Exit> for ExitCode {

@@ -1,10 +1,138 @@
-//! The command line: one file a command.
+//! The command line: one file a command, each with its `Args` and a `run` that says how the program ends.
 
+mod check;
+mod completions;
+mod log;
+mod man;
+
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::exit::Exit;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::ConfigErrors;
+use crate::exit::{Exit, Failure};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  done as asked
+    1  the answer is no: refused, or something is missing
+   64  wrong usage
+   65  damaged, foreign or newer data
+   66  an input file does not exist
+   69  a service is unavailable
+   70  a defect of feedtape
+   73  an output file cannot be made
+   74  reading or writing failed
+   75  another recorder holds the database; try again later
+   77  the venue refused the login
+   78  the configuration is wrong
+  130  ended by a second SIGINT
+  143  ended by a second SIGTERM";
+
+/// Records exchange WebSocket streams into SQLite, and proves what the recording contains
+#[derive(Parser)]
+#[command(name = "feedtape", version, after_long_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    log: log::Args,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Check(check::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
 
 /// Runs the program with the arguments of the process.
+#[must_use]
 pub fn run() -> ExitCode {
-    Exit::Good.into()
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error).into(),
+    };
+    end_with_the_first_panic();
+    cli.log.start();
+    let end = match cli.command {
+        Command::Check(args) => check::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    };
+    end.unwrap_or_else(|failure| complain(&failure)).into()
+}
+
+/// The whole command line, for completions and manual pages.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Prints what clap says of the arguments: help asked for, or wrong usage.
+fn usage(error: &clap::Error) -> Exit {
+    match error.print() {
+        Ok(()) if error.use_stderr() => Exit::Usage,
+        Ok(()) => Exit::Good,
+        Err(_) => Exit::InputOutput,
+    }
+}
+
+/// Prints why a command failed. A reader that went away (`feedtape … | head`) needs no message.
+fn complain(failure: &Failure) -> Exit {
+    if !failure.message.is_empty() {
+        let lines = failure.message.lines().map(|line| format!("feedtape: {line}\n")).collect::<String>();
+        // Without a standard error there is nobody to tell.
+        let _ = io::stderr().write_all(lines.as_bytes());
+    }
+    failure.exit
+}
+
+/// A panic anywhere ends the whole process: a recorder that runs on half alive is the worst failure.
+fn end_with_the_first_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::exit(Exit::Internal as i32);
+    }));
+}
+
+impl From<ConfigErrors> for Failure {
+    fn from(errors: ConfigErrors) -> Self {
+        errors.exit().because(errors)
+    }
+}
+
+/// What became of writing to standard output: a reader that went away is no failure.
+fn written(result: io::Result<()>) -> Result<Exit, Failure> {
+    match result {
+        Ok(()) => Ok(Exit::Good),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Good),
+        Err(error) => Err(Exit::InputOutput.because(format!("standard output: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_how_it_is_used_by_example() {
+        for command in command().get_subcommands() {
+            let help = command.get_after_help().unwrap_or_default().to_string();
+            assert!(help.contains(&format!("feedtape {}", command.get_name())), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn every_exit_code_is_in_the_help() {
+        let listed: Vec<u8> =
+            EXIT_CODES.lines().skip(1).map(|line| line.split_whitespace().next().unwrap().parse().unwrap()).collect();
+        assert_eq!(listed, Exit::ALL.map(|exit| exit as u8));
+    }
 }
