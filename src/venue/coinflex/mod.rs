@@ -1,5 +1,6 @@
 //! CoinFLEX v1 (and Coinfloor, whose protocol it is).
 
+mod catalog;
 pub mod wire;
 
 use std::sync::Arc;
@@ -53,14 +54,9 @@ impl Venue for CoinFlex {
         Box::new(CoinFlexSession)
     }
     fn catalog_paths(&self) -> &'static [&'static str] {
-        &["assets/", "markets/"]
+        catalog::PATHS
     }
-    fn catalog(&self, _answers: &[&[u8]], fetched_at: Timestamp) -> Result<Catalog, CatalogError> {
-        Ok(Catalog {
-            valid_from: fetched_at,
-            origin: crate::model::CatalogOrigin::Exchange,
-            assets: vec![],
-            markets: vec![],
-        })
+    fn catalog(&self, answers: &[&[u8]], fetched_at: Timestamp) -> Result<Catalog, CatalogError> {
+        catalog::read(answers, fetched_at)
     }
 }
