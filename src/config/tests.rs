@@ -59,7 +59,8 @@ fn a_right_file_says_what_to_record() {
     assert!(source.logs_in());
     let plan = source.plan("wss://api.example/v1", Some(UserId(1)), true);
     assert_eq!((plan.source.as_str(), plan.venue.as_str()), ("coinflex", "coinflex"));
-    assert_eq!(plan.subscribe[0].markets, ["XBT:USDT", "ETH:*"]);
+    let patterns: Vec<_> = plan.subscribe[0].markets.iter().map(ToString::to_string).collect();
+    assert_eq!(patterns, ["XBT:USDT", "ETH:*"]);
     assert_eq!(plan.subscribe[0].stale_after, Some(Duration::from_secs(600)));
     assert_eq!(plan.poll[0].every, Duration::from_secs(10));
     let Link::Remote { url, rest_url, ca_file } = &source.link else { panic!("a remote link") };

@@ -80,10 +80,10 @@ impl Wishes {
         })
     }
 
-    fn name_markets(&mut self, markets: Vec<(Place, MarketPattern)>) -> Vec<String> {
-        let texts = markets.iter().map(|(_, pattern)| pattern.to_string()).collect();
+    fn name_markets(&mut self, markets: Vec<(Place, MarketPattern)>) -> Vec<MarketPattern> {
+        let patterns = markets.iter().map(|(_, pattern)| pattern.clone()).collect();
         self.named.markets.extend(markets);
-        texts
+        patterns
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::model::{Catalog, CloseCause, UserId};
+use crate::model::{Catalog, CloseCause, MarketPattern, UserId};
 
 use super::Record;
 
@@ -90,7 +90,7 @@ impl RecordKind {
 
 /// What one source is to record: everything a session must know, without secrets. Journalled with every session, so
 /// that a rebuild needs nothing else.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The source's name.
     pub source: String,
@@ -119,7 +119,7 @@ pub struct SubscribePlan {
     /// The venue's method or channel (`WatchOrders`).
     pub method: String,
     /// Market patterns: `XBT:USDT`, `ETH:*`, `*`, or codes `63488:65283`.
-    pub markets: Vec<String>,
+    pub markets: Vec<MarketPattern>,
     /// Silence longer than this, while the link answers, is a gap; `None`: silence says nothing.
     pub stale_after: Option<Duration>,
 }
@@ -133,7 +133,7 @@ pub struct PollPlan {
     pub every: Duration,
     /// Market patterns, where the method takes a market.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub markets: Vec<String>,
+    pub markets: Vec<MarketPattern>,
     /// Asset name or code, where the method takes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asset: Option<String>,

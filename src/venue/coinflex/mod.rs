@@ -1,13 +1,21 @@
 //! CoinFLEX v1 (and Coinfloor, whose protocol it is).
 
 mod catalog;
+mod decode;
+mod markets;
+mod notice;
+mod planner;
+mod read;
+mod reply;
+mod request;
+mod session;
+mod streams;
 pub mod wire;
 
 use std::sync::Arc;
 
-use crate::journal::Input;
-use crate::model::{Catalog, Seq, Stamp, Timestamp};
-use crate::venue::{Account, CatalogError, Channel, Endpoint, Output, Poll, PollSubject, Profile, Session, Venue};
+use crate::model::{Catalog, Timestamp};
+use crate::venue::{Account, CatalogError, Channel, Endpoint, Poll, PollSubject, Profile, Session, Venue};
 
 /// The venue.
 pub struct CoinFlex;
@@ -33,16 +41,6 @@ static PROFILE: Profile = Profile {
     ],
 };
 
-struct CoinFlexSession;
-
-impl Session for CoinFlexSession {
-    fn handle(&mut self, _seq: Seq, _at: Stamp, _input: &Input<'_>, _out: &mut Output) {}
-    fn deadline(&self) -> Option<i64> {
-        None
-    }
-    fn summarise(&mut self, _out: &mut Output) {}
-}
-
 impl Venue for CoinFlex {
     fn name(&self) -> &'static str {
         "coinflex"
@@ -50,8 +48,8 @@ impl Venue for CoinFlex {
     fn profile(&self) -> &'static Profile {
         &PROFILE
     }
-    fn session(&self, _account: Option<Arc<Account>>) -> Box<dyn Session> {
-        Box::new(CoinFlexSession)
+    fn session(&self, account: Option<Arc<Account>>) -> Box<dyn Session> {
+        Box::new(session::CoinFlexSession::new(account))
     }
     fn catalog_paths(&self) -> &'static [&'static str] {
         catalog::PATHS

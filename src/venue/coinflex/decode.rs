@@ -1,0 +1,571 @@
+//! Received frames, decoded in one pass into a flat table of fields.
+//!
+//! Every message of the protocol is an object with scalar fields, some with one list of such objects. Decoding into a
+//! table instead of a type per message keeps three things that types lose: absent, null and value of every field; the
+//! fields nobody knows; and numbers that do not fit 64 bits, whose text is then looked up in the frame.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// Declares the fields of the protocol.
+macro_rules! keys {
+    ($($variant:ident $name:literal,)*) => {
+        /// A field of the protocol.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub(super) enum Key { $($variant,)* }
+
+        impl Key {
+            const COUNT: usize = [$($name,)*].len();
+
+            fn parse(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)* _ => None }
+            }
+
+            /// The field's name on the wire.
+            pub(super) fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+keys! {
+    Tag "tag",
+    ErrorCode "error_code",
+    Id "id",
+    Tonce "tonce",
+    Base "base",
+    Counter "counter",
+    Quantity "quantity",
+    Price "price",
+    Time "time",
+    TimeClosed "time_closed",
+    Total "total",
+    Bid "bid",
+    BidTonce "bid_tonce",
+    BidRem "bid_rem",
+    BidBaseFee "bid_base_fee",
+    BidCounterFee "bid_counter_fee",
+    Ask "ask",
+    AskTonce "ask_tonce",
+    AskRem "ask_rem",
+    AskBaseFee "ask_base_fee",
+    AskCounterFee "ask_counter_fee",
+    Taker "taker",
+    Last "last",
+    Low "low",
+    High "high",
+    Volume "volume",
+    Asset "asset",
+    Balance "balance",
+    ReservedBalance "reserved_balance",
+    TotalBalance "total_balance",
+    Remaining "remaining",
+    UserId "user_id",
+    Watch "watch",
+}
+
+/// What a message says of one field.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) enum Field {
+    /// It is not there.
+    #[default]
+    Absent,
+    /// It is `null`.
+    Null,
+    /// An integer of 64 bits.
+    Int(i64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number that is no 64-bit integer as written; its text is in the frame.
+    Wide,
+    /// Something else.
+    Other,
+}
+
+/// The scalar fields of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Fields {
+    values: [Field; Key::COUNT],
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        Self { values: [Field::Absent; Key::COUNT] }
+    }
+}
+
+impl Fields {
+    /// What is said of that field.
+    pub(super) fn get(&self, key: Key) -> Field {
+        self.values[key as usize]
+    }
+
+    /// The integer in that field, if there is one.
+    pub(super) fn int(&self, key: Key) -> Option<i64> {
+        match self.get(key) {
+            Field::Int(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Whether the field is there, null included.
+    pub(super) fn has(&self, key: Key) -> bool {
+        self.get(key) != Field::Absent
+    }
+}
+
+/// A notice's name.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum NoticeName<'a> {
+    Welcome,
+    BalanceChanged,
+    OrderOpened,
+    OrderModified,
+    OrdersMatched,
+    OrderClosed,
+    TickerChanged,
+    TradeVolumeChanged,
+    Unknown(Cow<'a, str>),
+}
+
+/// A decoded object: a notice, a reply or a command.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Message<'a> {
+    /// The scalar fields.
+    pub(super) fields: Fields,
+    /// `notice`, if it is a text.
+    pub(super) notice: Option<NoticeName<'a>>,
+    /// `method`, if it is a text.
+    pub(super) method: Option<Cow<'a, str>>,
+    /// `error_msg`, if it is a text.
+    pub(super) error_message: Option<Cow<'a, str>>,
+    /// `nonce`, if it is a text.
+    pub(super) nonce: Option<Cow<'a, str>>,
+    /// `taker_side`, if it is a text.
+    pub(super) taker_side: Option<Cow<'a, str>>,
+    /// The objects of `orders` or `balances`.
+    pub(super) list: Option<Vec<Fields>>,
+    /// Names of fields that are not of the protocol.
+    pub(super) unknown: Vec<String>,
+    /// The first field that occurs twice; its last value is the one kept.
+    pub(super) duplicate: Option<String>,
+}
+
+/// Decodes an object.
+///
+/// # Errors
+/// If it is not exactly one JSON object.
+pub(super) fn decode(text: &str) -> Result<Message<'_>, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let message = deserializer.deserialize_map(MessageVisitor)?;
+    deserializer.end()?;
+    Ok(message)
+}
+
+/// Decodes a list of objects, each with its own text.
+///
+/// # Errors
+/// If it is not exactly one JSON list of objects.
+pub(super) fn decode_list(text: &str) -> Result<Vec<(Message<'_>, &str)>, serde_json::Error> {
+    let items: Vec<&serde_json::value::RawValue> = serde_json::from_str(text)?;
+    items.into_iter().map(|item| Ok((decode(item.get())?, item.get()))).collect()
+}
+
+/// The text of a number in a frame that [`decode`] found to be [`Field::Wide`]: in the object itself, or in the n-th
+/// object of its list.
+pub(super) fn lexeme(text: &str, key: Key, item: Option<usize>) -> Option<String> {
+    type Object<'a> = std::collections::HashMap<Cow<'a, str>, &'a serde_json::value::RawValue>;
+    let object: Object<'_> = serde_json::from_str(text).ok()?;
+    let Some(item) = item else {
+        return object.get(key.name()).map(|raw| raw.get().to_owned());
+    };
+    let list = object.get("orders").or_else(|| object.get("balances"))?;
+    let items: Vec<Object<'_>> = serde_json::from_str(list.get()).ok()?;
+    items.get(item)?.get(key.name()).map(|raw| raw.get().to_owned())
+}
+
+struct MessageVisitor;
+
+impl<'de> Visitor<'de> for MessageVisitor {
+    type Value = Message<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut message = Message::default();
+        while let Some(name) = map.next_key_seed(NameSeed)? {
+            match name {
+                Name::Scalar(key) => {
+                    let value = map.next_value_seed(FieldSeed)?;
+                    let slot = &mut message.fields.values[key as usize];
+                    if *slot != Field::Absent {
+                        message.duplicate.get_or_insert_with(|| key.name().to_owned());
+                    }
+                    *slot = value;
+                }
+                Name::Text(text) => {
+                    let value = map.next_value_seed(TextSeed)?;
+                    message.set_text(text, value);
+                }
+                Name::List => message.list = map.next_value_seed(ListSeed { unknown: &mut message.unknown })?,
+                Name::Unknown(name) => {
+                    map.next_value::<IgnoredAny>()?;
+                    message.unknown.push(name);
+                }
+            }
+        }
+        Ok(message)
+    }
+}
+
+impl<'de> Message<'de> {
+    fn set_text(&mut self, text: TextName, value: Option<Cow<'de, str>>) {
+        let (slot, name) = match text {
+            TextName::Notice => {
+                let before = std::mem::replace(&mut self.notice, value.map(notice_name));
+                if before.is_some() {
+                    self.duplicate.get_or_insert_with(|| "notice".to_owned());
+                }
+                return;
+            }
+            TextName::Method => (&mut self.method, "method"),
+            TextName::ErrorMessage => (&mut self.error_message, "error_msg"),
+            TextName::Nonce => (&mut self.nonce, "nonce"),
+            TextName::TakerSide => (&mut self.taker_side, "taker_side"),
+            // Known, and of no use to a recording: the frame has them.
+            TextName::Ignored => return,
+        };
+        if std::mem::replace(slot, value).is_some() {
+            self.duplicate.get_or_insert_with(|| name.to_owned());
+        }
+    }
+}
+
+fn notice_name(name: Cow<'_, str>) -> NoticeName<'_> {
+    match name.as_ref() {
+        "Welcome" => NoticeName::Welcome,
+        "BalanceChanged" => NoticeName::BalanceChanged,
+        "OrderOpened" => NoticeName::OrderOpened,
+        "OrderModified" => NoticeName::OrderModified,
+        "OrdersMatched" => NoticeName::OrdersMatched,
+        "OrderClosed" => NoticeName::OrderClosed,
+        "TickerChanged" => NoticeName::TickerChanged,
+        "TradeVolumeChanged" => NoticeName::TradeVolumeChanged,
+        _ => NoticeName::Unknown(name),
+    }
+}
+
+/// Which of the text fields.
+enum TextName {
+    Notice,
+    Method,
+    ErrorMessage,
+    Nonce,
+    TakerSide,
+    Ignored,
+}
+
+enum Name {
+    Scalar(Key),
+    Text(TextName),
+    List,
+    Unknown(String),
+}
+
+struct NameSeed;
+
+impl<'de> DeserializeSeed<'de> for NameSeed {
+    type Value = Name;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Name, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for NameSeed {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a field name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+        if let Some(key) = Key::parse(name) {
+            return Ok(Name::Scalar(key));
+        }
+        Ok(match name {
+            "notice" => Name::Text(TextName::Notice),
+            "method" => Name::Text(TextName::Method),
+            "error_msg" => Name::Text(TextName::ErrorMessage),
+            "nonce" => Name::Text(TextName::Nonce),
+            "taker_side" => Name::Text(TextName::TakerSide),
+            "warning" | "cookie" | "signature" | "persist" | "post_only" | "quantity_delta" => {
+                Name::Text(TextName::Ignored)
+            }
+            "orders" | "balances" => Name::List,
+            _ => Name::Unknown(name.to_owned()),
+        })
+    }
+}
+
+/// Reads a scalar field, whatever is in it.
+struct FieldSeed;
+
+impl<'de> DeserializeSeed<'de> for FieldSeed {
+    type Value = Field;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Field, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FieldSeed {
+    type Value = Field;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Field, E> {
+        Ok(Field::Int(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Field, E> {
+        Ok(i64::try_from(value).map_or(Field::Wide, Field::Int))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Field, E> {
+        Ok(Field::Wide)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Field, E> {
+        Ok(Field::Bool(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Field, E> {
+        Ok(Field::Null)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Field, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Field, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Field::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Field::Other)
+    }
+}
+
+/// Reads a text field; anything else is `None`.
+struct TextSeed;
+
+impl<'de> DeserializeSeed<'de> for TextSeed {
+    type Value = Option<Cow<'de, str>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for TextSeed {
+    type Value = Option<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}
+
+/// Reads a list of objects; `None` if it is something else.
+struct ListSeed<'u> {
+    unknown: &'u mut Vec<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for ListSeed<'_> {
+    type Value = Option<Vec<Fields>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ListSeed<'_> {
+    type Value = Option<Vec<Fields>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut list = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(1024));
+        while let Some(item) = seq.next_element_seed(ItemSeed)? {
+            for name in item.unknown {
+                if !self.unknown.contains(&name) {
+                    self.unknown.push(name);
+                }
+            }
+            list.push(item.fields);
+        }
+        Ok(Some(list))
+    }
+}
+
+struct ItemSeed;
+
+impl<'de> DeserializeSeed<'de> for ItemSeed {
+    type Value = Message<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(MessageVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_null_and_value_are_three_things() {
+        let message = decode(r#"{"notice":"TickerChanged","bid":null,"ask":31899}"#).unwrap();
+        assert_eq!(message.fields.get(Key::Bid), Field::Null);
+        assert_eq!(message.fields.get(Key::Ask), Field::Int(31_899));
+        assert_eq!(message.fields.get(Key::Last), Field::Absent);
+        assert_eq!(message.notice, Some(NoticeName::TickerChanged));
+    }
+
+    #[test]
+    fn integers_up_to_64_bits_are_exact_and_others_keep_their_text() {
+        for (text, field) in [
+            ("9007199254740993", Field::Int(9_007_199_254_740_993)),
+            ("9223372036854775807", Field::Int(i64::MAX)),
+            ("-9223372036854775808", Field::Int(i64::MIN)),
+            ("9223372036854775808", Field::Wide),
+            ("18446744073709551615", Field::Wide),
+            ("12345678901234567890123", Field::Wide),
+            ("1e20", Field::Wide),
+            ("1.0", Field::Wide),
+            ("-0", Field::Wide),
+        ] {
+            let frame = format!(r#"{{"notice":"OrderOpened","price":{text},"orders":[{{"id":1}},{{"id":{text}}}]}}"#);
+            let message = decode(&frame).unwrap();
+            assert_eq!(message.fields.get(Key::Price), field, "{text}");
+            assert_eq!(lexeme(&frame, Key::Price, None).as_deref(), Some(text));
+            assert_eq!(message.list.unwrap()[1].get(Key::Id), field, "{text}");
+            assert_eq!(lexeme(&frame, Key::Id, Some(1)).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn unknown_and_repeated_fields_are_told() {
+        let message = decode(r#"{"id":1,"id":2,"fee":3,"orders":[{"cause":"x"},{"cause":"y"}]}"#).unwrap();
+        assert_eq!(message.unknown, ["fee", "cause"]);
+        assert_eq!(message.duplicate.as_deref(), Some("id"));
+        assert_eq!(message.fields.int(Key::Id), Some(2));
+    }
+
+    #[test]
+    fn values_of_any_type_in_any_field_are_read_over() {
+        let message =
+            decode(r#"{"id":"7","base":[1,[2]],"counter":{"a":{}},"notice":5,"orders":3,"time":true}"#).unwrap();
+        for key in [Key::Id, Key::Base, Key::Counter] {
+            assert_eq!(message.fields.get(key), Field::Other);
+        }
+        assert_eq!(message.fields.get(Key::Time), Field::Bool(true));
+        assert_eq!((message.notice, message.list), (None, None));
+    }
+
+    #[test]
+    fn anything_but_one_object_is_refused() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        let nested = format!(r#"{{"x":{deep}}}"#);
+        for text in
+            ["", "{", "{}{}", "[]", "3", "\u{feff}{}", "{'a':1}", r#"{"a":NaN}"#, r#"{"notice":"\ud800"}"#, &nested]
+        {
+            assert!(decode(text).is_err(), "{text:.40}");
+        }
+    }
+
+    #[test]
+    fn escaped_field_names_are_the_same_fields() {
+        let message = decode(r#"{"not\u0069ce":"OrderClosed","\u0069d":4}"#).unwrap();
+        assert_eq!(message.notice, Some(NoticeName::OrderClosed));
+        assert_eq!(message.fields.int(Key::Id), Some(4));
+    }
+}

@@ -1,0 +1,136 @@
+//! The markets and assets a session has met, by code.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use crate::model::{Asset, AssetCode, Catalog, Event, Market, MarketRef, StreamRef};
+
+/// Base and counter codes: what identifies a market on the wire.
+pub(super) type Codes = (AssetCode, AssetCode);
+
+/// A market of the session.
+pub(super) struct Entry {
+    /// As declared last.
+    pub(super) market: Arc<Market>,
+    /// Whether the catalog lists it.
+    pub(super) is_listed: bool,
+    /// Decimal places of totals and counter fees.
+    pub(super) counter_places: Option<u8>,
+    /// The stream of its orders, if there is one.
+    pub(super) book: Option<StreamRef>,
+    /// The stream of its ticker, if there is one.
+    pub(super) ticker: Option<StreamRef>,
+}
+
+/// An asset of the session.
+#[derive(Clone)]
+pub(super) struct KnownAsset {
+    /// Its name.
+    pub(super) name: Arc<str>,
+    /// Decimal places of its amounts.
+    pub(super) places: Option<u8>,
+}
+
+/// The markets and assets of a session.
+#[derive(Default)]
+pub(super) struct Markets {
+    by_codes: HashMap<Codes, MarketRef, RandomState>,
+    entries: Vec<Entry>,
+    assets: HashMap<AssetCode, KnownAsset, RandomState>,
+    catalog: Option<Arc<Catalog>>,
+}
+
+impl Markets {
+    /// The catalog in force.
+    pub(super) fn catalog(&self) -> Option<&Arc<Catalog>> {
+        self.catalog.as_ref()
+    }
+
+    /// Takes another catalog: declares anew the markets it changes (others are declared when they are met). Gives the
+    /// markets that it lists and the one before did not.
+    pub(super) fn set_catalog(&mut self, catalog: &Arc<Catalog>, events: &mut Vec<Event>) -> Vec<MarketRef> {
+        let mut relisted = Vec::new();
+        self.assets = catalog.assets.iter().filter_map(known_asset).collect();
+        for (n, entry) in self.entries.iter_mut().enumerate() {
+            let codes = (entry.market.base_code, entry.market.counter_code);
+            let listed = catalog.markets.iter().find(|market| (market.base_code, market.counter_code) == codes);
+            let was_listed = std::mem::replace(&mut entry.is_listed, listed.is_some());
+            let Some(market) = listed else { continue };
+            if !was_listed {
+                relisted.push(MarketRef(n as u32));
+            }
+            entry.counter_places =
+                market.counter_code.and_then(|code| self.assets.get(&code)).and_then(|asset| asset.places);
+            if *market != *entry.market {
+                entry.market = Arc::new(market.clone());
+                events.push(Event::Market(MarketRef(n as u32), entry.market.clone()));
+            }
+        }
+        self.catalog = Some(catalog.clone());
+        relisted
+    }
+
+    /// The market of those codes, declared if it is new; one that the catalog does not know gets a name made of what
+    /// is known of it.
+    pub(super) fn meet(&mut self, codes: Codes, events: &mut Vec<Event>) -> MarketRef {
+        if let Some(market) = self.by_codes.get(&codes) {
+            return *market;
+        }
+        let reference = MarketRef(self.entries.len() as u32);
+        let listed = self.catalog.as_ref().and_then(|catalog| {
+            let is_it = |market: &&Market| (market.base_code, market.counter_code) == (Some(codes.0), Some(codes.1));
+            catalog.markets.iter().find(is_it)
+        });
+        let (base, counter) = (self.asset(codes.0), self.asset(codes.1));
+        let market = Arc::new(listed.cloned().unwrap_or_else(|| Market {
+            name: format!("{}:{}", base.name, counter.name),
+            base: base.name.to_string(),
+            counter: counter.name.to_string(),
+            base_code: Some(codes.0),
+            counter_code: Some(codes.1),
+            price_places: None,
+            quantity_places: base.places,
+            tick: None,
+            starts: None,
+            expires: None,
+        }));
+        events.push(Event::Market(reference, market.clone()));
+        self.entries.push(Entry {
+            market,
+            is_listed: listed.is_some(),
+            counter_places: counter.places,
+            book: None,
+            ticker: None,
+        });
+        self.by_codes.insert(codes, reference);
+        reference
+    }
+
+    /// The asset of that code; one that the catalog does not know goes by its number.
+    pub(super) fn asset(&self, code: AssetCode) -> KnownAsset {
+        let known = self.assets.get(&code).cloned();
+        known.unwrap_or_else(|| KnownAsset { name: code.to_string().into(), places: None })
+    }
+
+    /// The code of the asset that goes by `name`, a name of the catalog or a number.
+    pub(super) fn asset_code(&self, name: &str) -> Option<AssetCode> {
+        let listed = self.catalog.as_ref().and_then(|catalog| catalog.asset(name)).and_then(|asset| asset.code);
+        listed.or_else(|| name.parse().ok().map(AssetCode))
+    }
+
+    /// A market met before.
+    pub(super) fn entry(&self, market: MarketRef) -> &Entry {
+        &self.entries[market.0 as usize]
+    }
+
+    /// A market met before.
+    pub(super) fn entry_mut(&mut self, market: MarketRef) -> &mut Entry {
+        &mut self.entries[market.0 as usize]
+    }
+}
+
+fn known_asset(asset: &Asset) -> Option<(AssetCode, KnownAsset)> {
+    Some((asset.code?, KnownAsset { name: asset.name.as_str().into(), places: asset.places }))
+}

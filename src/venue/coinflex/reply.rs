@@ -1,0 +1,456 @@
+//! What comes back: the greeting, replies matched with their commands by tag, REST answers.
+
+use serde::Deserialize;
+
+use crate::crypto::{Challenge, Nonce};
+use crate::journal::RestAnswer;
+use crate::model::{
+    AccountEvent, AssetCode, BookOrder, BookSnapshot, CloseCause, CommandSent, Coverage, Estimate, Event, GapCause,
+    NotUnderstood, OwnOrders, Price, Quantity, ReplyReceived, Seq, SessionChange, Stamp, StreamRef, SubscriptionChange,
+    TickerKind, UnknownReason,
+};
+use crate::venue::{Action, Outgoing, Output};
+
+use super::decode::{self, Key, Message};
+use super::notice::{self, Places};
+use super::planner::Poll;
+use super::read::{Problems, Reader};
+use super::request::{Method, Request};
+use super::session::{CoinFlexSession, Login, Phase};
+use super::streams::{Asking, Kind, covered, nanos};
+use super::wire;
+
+impl CoinFlexSession {
+    /// A command went out.
+    pub(super) fn sent(&mut self, seq: Seq, at: Stamp, frame: &[u8], out: &mut Output) {
+        let Ok(text) = std::str::from_utf8(frame) else { return };
+        let Ok(message) = decode::decode(text) else { return };
+        let deadline = at.mono.saturating_add(nanos(self.plan.timing.reply));
+        let request = Request::read(text, &message, seq, deadline, &mut self.markets, &mut out.events);
+        let Some(mut request) = request else { return };
+        request.stream = self.stream_of(&request, out);
+        if request.method == Method::Authenticate {
+            self.login = Login::Asked;
+        }
+        if let Some(stream) = request.stream {
+            if request.watch && self.streams.get(stream).asking == Asking::Idle {
+                self.streams.get_mut(stream).asking = Asking::Asked;
+                out.events.push(Event::Subscription(SubscriptionChange::Asked(stream)));
+                let gap = Coverage::Gap(GapCause::NotAcknowledged);
+                if !matches!(self.streams.state(stream), Some(Coverage::Gap(GapCause::NotUnderstood | GapCause::Stale)))
+                {
+                    self.streams.put(stream, at.wall, gap, None, &mut out.events);
+                }
+            }
+        }
+        self.planner.went_out(&request, at.mono);
+        out.events.push(Event::Command(Box::new(CommandSent {
+            method: request.method.as_str().to_owned(),
+            tag: request.tag,
+            stream: request.stream,
+        })));
+        self.requests.insert(request);
+    }
+
+    /// The stream that a command is for; a capture's watch commands make theirs.
+    fn stream_of(&mut self, request: &Request, out: &mut Output) -> Option<StreamRef> {
+        match (&request.method, request.market) {
+            (Method::WatchOrders, Some(market)) => Some(self.book_stream(market, &mut out.events)),
+            (Method::WatchTicker, Some(market)) => Some(self.ticker_stream(market, &mut out.events)),
+            _ => self.planner.poll_stream(request),
+        }
+    }
+
+    /// The venue greeted: the login is next.
+    pub(super) fn welcome(&mut self, at: Stamp, message: &Message<'_>, out: &mut Output) {
+        if self.phase == Phase::Greeted || self.phase == Phase::Ready {
+            // A second greeting changes nothing that was agreed.
+            return;
+        }
+        out.events.push(Event::Session(SessionChange::Greeted));
+        self.phase = Phase::Greeted;
+        let nonce = message.nonce.as_deref().and_then(|text| Nonce::from_base64(text).ok());
+        if nonce.is_none() && self.login != Login::Unwanted {
+            let detail = "the greeting has no nonce of 16 bytes".to_owned();
+            out.actions.push(Action::Close { cause: CloseCause::BadGreeting, detail });
+        }
+        self.planner.server_nonce = nonce;
+        self.put_waiting(at.wall, out);
+    }
+
+    /// The login frame, if there is somebody to log in.
+    pub(super) fn login_frame(&self, tag: i64) -> Option<Outgoing> {
+        let account = self.account.as_ref()?;
+        let server_nonce = self.planner.server_nonce?;
+        let client_nonce = account.randomness.nonce();
+        let challenge = Challenge { user_id: account.user, server_nonce, client_nonce };
+        let command = |cookie: &str, signature| {
+            let login = wire::Authenticate {
+                user_id: account.user,
+                cookie: cookie.to_owned(),
+                nonce: client_nonce.to_base64(),
+                signature,
+            };
+            wire::Request::tagged(tag, wire::Command::Authenticate(login)).to_json()
+        };
+        let text = command(account.cookie.expose(), account.key.sign(&challenge).to_base64());
+        let journal = command("[redacted]", ["[redacted]".to_owned(), "[redacted]".to_owned()]);
+        Some(Outgoing { text: crate::crypto::Secret::new(text), journal, is_login: true })
+    }
+
+    /// A reply came.
+    pub(super) fn reply(
+        &mut self,
+        seq: Seq,
+        at: Stamp,
+        text: &str,
+        message: &Message<'_>,
+        problems: &mut Problems,
+        out: &mut Output,
+    ) {
+        let mut read = Reader::new(text, &message.fields, problems);
+        let (tag, code) = (read.int(Key::Tag), read.needed_int(Key::ErrorCode));
+        let request = self.requests.take(tag);
+        out.events.push(Event::Reply(Box::new(ReplyReceived {
+            tag,
+            command: request.as_ref().map(|request| request.seq),
+            method: request.as_ref().map(|request| request.method.as_str().to_owned()),
+            error_code: code,
+            error_message: message.error_message.as_deref().map(str::to_owned),
+        })));
+        let Some(request) = request else {
+            let what = tag.map_or_else(|| "no tag".to_owned(), |tag| tag.to_string());
+            return problems.add(UnknownReason::UnknownTag, &what);
+        };
+        self.planner.answered(&request);
+        match code {
+            Some(0) => self.accepted(seq, at, &request, text, message, problems, out),
+            Some(code) => self.refused(at, &request, code, message.error_message.as_deref().unwrap_or(""), out),
+            None => {}
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a reply, what it answers, and where conclusions go")]
+    fn accepted(
+        &mut self,
+        seq: Seq,
+        at: Stamp,
+        request: &Request,
+        text: &str,
+        message: &Message<'_>,
+        problems: &mut Problems,
+        out: &mut Output,
+    ) {
+        match &request.method {
+            Method::Authenticate => {
+                self.login = Login::Done;
+                let user = self.plan.user;
+                out.events.push(Event::Session(SessionChange::Authenticated { user }));
+                self.account_parts = (false, false);
+                self.put_waiting(at.wall, out);
+            }
+            Method::GetBalances => {
+                for (n, fields) in message.list.iter().flatten().enumerate() {
+                    let read = Reader::item(text, fields, n, problems);
+                    out.events.extend(notice::balance(&self.markets, true, read));
+                }
+                self.missing_list(message, problems);
+                self.account_part(at, (true, false), problems, out);
+            }
+            Method::GetOrders | Method::CancelAllOrders => {
+                let orders = self.own_orders(text, message, problems, out);
+                let cancelled = request.method == Method::CancelAllOrders;
+                out.events.push(Event::OwnOrders(Box::new(OwnOrders { orders, cancelled })));
+                self.missing_list(message, problems);
+                if !cancelled {
+                    self.account_part(at, (false, true), problems, out);
+                }
+            }
+            Method::GetTradeVolume => {
+                let read = Reader::new(text, &message.fields, problems);
+                out.events.extend(notice::trade_volume(&self.markets, request.asset, read));
+            }
+            Method::EstimateMarketOrder => self.estimate(request, text, message, problems, out),
+            Method::PlaceOrder | Method::ModifyOrder | Method::CancelOrder => {
+                self.order_reply(request, text, message, problems, out);
+            }
+            Method::WatchOrders | Method::WatchTicker if !request.watch => {
+                self.unwatched(request, out);
+                return;
+            }
+            Method::WatchOrders => self.book(seq, request, text, message, problems, out),
+            Method::WatchTicker => {
+                if let Some(market) = request.market {
+                    let places = Places::of(&self.markets, market);
+                    let read = Reader::new(text, &message.fields, problems);
+                    out.events.push(notice::ticker(TickerKind::Full, market, places, read));
+                }
+            }
+            Method::Unknown(_) => {}
+        }
+        if let Some(stream) = request.stream {
+            self.acknowledged(at, stream, problems, out);
+        }
+    }
+
+    fn missing_list(&self, message: &Message<'_>, problems: &mut Problems) {
+        if message.list.is_none() {
+            problems.add(UnknownReason::MissingField, "orders, balances");
+        }
+    }
+
+    /// A stream was agreed to, with its snapshot.
+    fn acknowledged(&mut self, at: Stamp, stream: StreamRef, problems: &Problems, out: &mut Output) {
+        let asking = &mut self.streams.get_mut(stream).asking;
+        if std::mem::replace(asking, Asking::Live) != Asking::Live {
+            out.events.push(Event::Subscription(SubscriptionChange::Acknowledged(stream)));
+        }
+        let (state, evidence) = covered(self.is_scale_known(stream));
+        self.streams.put(stream, at.wall, state, evidence, &mut out.events);
+        self.data(at, stream, problems, out);
+    }
+
+    /// Part of the account's state came (balances, orders): with both, what comes unasked is covered.
+    fn account_part(&mut self, at: Stamp, part: (bool, bool), problems: &Problems, out: &mut Output) {
+        self.account_parts.0 |= part.0;
+        self.account_parts.1 |= part.1;
+        let account = self.streams.iter().find(|(_, stream)| stream.kind == Kind::Account);
+        let Some(stream) = account.map(|(stream, _)| stream) else { return };
+        if self.account_parts == (true, true) && self.login == Login::Done {
+            if self.streams.get(stream).asking == Asking::Idle {
+                out.events.push(Event::Subscription(SubscriptionChange::Asked(stream)));
+                self.streams.get_mut(stream).asking = Asking::Asked;
+            }
+            self.acknowledged(at, stream, problems, out);
+        }
+    }
+
+    fn unwatched(&mut self, request: &Request, out: &mut Output) {
+        let Some(stream) = request.stream else { return };
+        if std::mem::replace(&mut self.streams.get_mut(stream).asking, Asking::Idle) != Asking::Idle {
+            let cause = match self.streams.state(stream) {
+                Some(Coverage::Gap(cause)) => cause,
+                _ => GapCause::NotAcknowledged,
+            };
+            out.events.push(Event::Subscription(SubscriptionChange::Ended { stream, cause }));
+        }
+    }
+
+    fn refused(&mut self, at: Stamp, request: &Request, code: i64, text: &str, out: &mut Output) {
+        if request.method == Method::Authenticate {
+            return self.login_refused(at, code, text, out);
+        }
+        let Some(stream) = request.stream else { return };
+        let is_watch = matches!(request.method, Method::WatchOrders | Method::WatchTicker);
+        match (is_watch, request.watch, code) {
+            // Watched already, so it was asked; but only a snapshot covers it: end it and begin anew.
+            (true, true, 2) => {
+                let gap = Coverage::Gap(GapCause::NotAcknowledged);
+                self.streams.put(stream, at.wall, gap, Some("already watching"), &mut out.events);
+                self.planner.renew(stream);
+            }
+            // Was not watched after all.
+            (true, false, _) => self.unwatched(request, out),
+            (_, _, code) => {
+                let message = text.to_owned();
+                if std::mem::replace(&mut self.streams.get_mut(stream).asking, Asking::Refused) != Asking::Refused {
+                    out.events.push(Event::Subscription(SubscriptionChange::Refused { stream, code, message }));
+                }
+                let evidence = format!("error {code}: {text}");
+                let gap = Coverage::Gap(GapCause::Refused);
+                self.streams.put(stream, at.wall, gap, Some(&evidence), &mut out.events);
+            }
+        }
+    }
+
+    fn login_refused(&mut self, at: Stamp, code: i64, text: &str, out: &mut Output) {
+        out.events.push(Event::Session(SessionChange::LoginRefused { code, message: text.to_owned() }));
+        if code == 6 {
+            let until = at.mono.saturating_add(nanos(self.plan.timing.login_retry));
+            self.login = Login::Due(until);
+            out.actions.push(Action::DelayLogins { until });
+        } else {
+            self.login = Login::Refused;
+            let look_at = match (code, text.contains("cookie"), text.contains("signature")) {
+                (1, _, _) => "there is no such user: check user_id",
+                (7, true, _) => "the cookie is wrong: check cookie",
+                (7, _, true) => "the signature is wrong: check passphrase (and user_id)",
+                _ => "the login was refused: check user_id, cookie and passphrase",
+            };
+            out.actions.push(Action::StopLogins { reason: format!("{look_at} (error {code}: {text})") });
+        }
+        let evidence = format!("error {code}: {text}");
+        for stream in self.streams.select(|stream| stream.is_wanted) {
+            if self.needs_login(stream) {
+                let gap = Coverage::Gap(GapCause::NotAuthenticated);
+                self.streams.restate(stream, at.wall, gap, &evidence, &mut out.events);
+            }
+        }
+    }
+
+    fn own_orders(
+        &mut self,
+        text: &str,
+        message: &Message<'_>,
+        problems: &mut Problems,
+        out: &mut Output,
+    ) -> Vec<(crate::model::MarketRef, BookOrder)> {
+        let mut orders = Vec::new();
+        for (n, fields) in message.list.iter().flatten().enumerate() {
+            let mut read = Reader::item(text, fields, n, problems);
+            let Some((base, counter)) = read.needed_int(Key::Base).zip(read.needed_int(Key::Counter)) else { continue };
+            let market = self.markets.meet((AssetCode(base), AssetCode(counter)), &mut out.events);
+            orders.extend(notice::book_order(Places::of(&self.markets, market), read).map(|order| (market, order)));
+        }
+        orders
+    }
+
+    fn book(
+        &mut self,
+        seq: Seq,
+        request: &Request,
+        text: &str,
+        message: &Message<'_>,
+        problems: &mut Problems,
+        out: &mut Output,
+    ) {
+        let Some(market) = request.market else { return };
+        self.missing_list(message, problems);
+        let places = Places::of(&self.markets, market);
+        let mut orders = Vec::with_capacity(message.list.as_ref().map_or(0, Vec::len));
+        for (n, fields) in message.list.iter().flatten().enumerate() {
+            orders.extend(notice::book_order(places, Reader::item(text, fields, n, problems)));
+        }
+        let events_from = Some(request.seq).filter(|from| *from < seq);
+        out.events.push(Event::BookSnapshot(Box::new(BookSnapshot { market, events_from, has_orders: true, orders })));
+    }
+
+    fn estimate(
+        &self,
+        request: &Request,
+        text: &str,
+        message: &Message<'_>,
+        problems: &mut Problems,
+        out: &mut Output,
+    ) {
+        let Some(market) = request.market else { return };
+        let entry = self.markets.entry(market);
+        let mut read = Reader::new(text, &message.fields, problems);
+        out.events.push(Event::Estimate(Box::new(Estimate {
+            market,
+            asked_quantity: request.quantity.clone(),
+            asked_total: request.total.clone(),
+            quantity: read.needed_quantity(Key::Quantity, entry.market.quantity_places),
+            total: read.needed_quantity(Key::Total, entry.counter_places),
+        })));
+    }
+
+    /// The reply to an order command; old ones leave out the market, which the command may name.
+    fn order_reply(
+        &mut self,
+        request: &Request,
+        text: &str,
+        message: &Message<'_>,
+        problems: &mut Problems,
+        out: &mut Output,
+    ) {
+        let fields = &message.fields;
+        let codes = fields.int(Key::Base).zip(fields.int(Key::Counter));
+        let named =
+            codes.map(|(base, counter)| self.markets.meet((AssetCode(base), AssetCode(counter)), &mut out.events));
+        let market = named.or(request.market);
+        let (price, quantity) = market.map_or((None, None), |market| {
+            let market = &self.markets.entry(market).market;
+            (market.price_places, market.quantity_places)
+        });
+        let mut read = Reader::new(text, fields, problems);
+        let states_order = [Key::Id, Key::Price, Key::Quantity].into_iter().any(|key| read.has(key));
+        let order = states_order.then(|| BookOrder {
+            id: read.id(Key::Id),
+            quantity: read.quantity(Key::Quantity, quantity),
+            price: read.price(Key::Price, price),
+            time: read.time(Key::Time),
+            tonce: read.patch(Key::Tonce),
+        });
+        let remaining = read.quantity(Key::Remaining, quantity);
+        let method = request.method.as_str().to_owned();
+        out.events.push(Event::Account(Box::new(AccountEvent { method, market, order, remaining })));
+    }
+
+    /// A REST answer came.
+    pub(super) fn rest(&mut self, _seq: Seq, at: Stamp, answer: &RestAnswer, body: &[u8], out: &mut Output) {
+        let Some(n) = self.planner.poll_of_path(&answer.path) else { return };
+        self.planner.rest_answered(n);
+        let (stream, method) = (self.planner.poll(n).stream, self.planner.poll(n).method.clone());
+        if self.streams.get(stream).asking == Asking::Idle {
+            self.streams.get_mut(stream).asking = Asking::Asked;
+            out.events.push(Event::Subscription(SubscriptionChange::Asked(stream)));
+        }
+        let failed = match (answer.status, &answer.error) {
+            (Some(200), None) => None,
+            (Some(status), _) => Some((i64::from(status), format!("status {status}"))),
+            (None, error) => Some((0, error.clone().unwrap_or_else(|| "no answer".to_owned()))),
+        };
+        if let Some((code, message)) = failed {
+            let gap = Coverage::Gap(GapCause::Refused);
+            self.streams.put(stream, at.wall, gap, Some(&message), &mut out.events);
+            if std::mem::replace(&mut self.streams.get_mut(stream).asking, Asking::Refused) != Asking::Refused {
+                out.events.push(Event::Subscription(SubscriptionChange::Refused { stream, code, message }));
+            }
+            return;
+        }
+        let mut problems = Problems::default();
+        let text = std::str::from_utf8(body).unwrap_or_default();
+        match method.as_str() {
+            Poll::TICKERS => self.rest_tickers(text, &mut problems, out),
+            _ => self.rest_depth(n, text, &mut problems, out),
+        }
+        self.acknowledged(at, stream, &problems, out);
+        if let Some((reason, what)) = problems.take() {
+            let body = body.to_vec();
+            out.events.push(Event::NotUnderstood(Box::new(NotUnderstood { reason, what, body })));
+        }
+    }
+
+    fn rest_tickers(&mut self, text: &str, problems: &mut Problems, out: &mut Output) {
+        let Ok(list) = decode::decode_list(text) else {
+            return problems.add(UnknownReason::WrongType, "tickers");
+        };
+        for (item, raw) in list {
+            let fields = &item.fields;
+            let codes = fields.int(Key::Base).zip(fields.int(Key::Counter));
+            let Some((base, counter)) = codes else {
+                problems.add(UnknownReason::MissingField, "base, counter");
+                continue;
+            };
+            let market = self.markets.meet((AssetCode(base), AssetCode(counter)), &mut out.events);
+            let read = Reader::new(raw, fields, problems);
+            out.events.push(notice::ticker(TickerKind::Full, market, Places::of(&self.markets, market), read));
+        }
+    }
+
+    fn rest_depth(&mut self, poll: usize, text: &str, problems: &mut Problems, out: &mut Output) {
+        /// Section 6: `{bids:[[price,quantity]],asks:[…]}`.
+        #[derive(Deserialize)]
+        struct Depth {
+            bids: Vec<(i64, i64)>,
+            asks: Vec<(i64, i64)>,
+        }
+        let Some(market) = self.planner.poll(poll).market else { return };
+        let Ok(depth) = serde_json::from_str::<Depth>(text) else {
+            return problems.add(UnknownReason::WrongType, "depth");
+        };
+        let level = |price, quantity| BookOrder {
+            id: None,
+            quantity: Some(Quantity::scaled(quantity)),
+            price: Some(Price::scaled(price)),
+            time: None,
+            tonce: crate::model::Patch::Absent,
+        };
+        let bids = depth.bids.iter().map(|(price, quantity)| level(*price, *quantity));
+        let asks = depth.asks.iter().map(|(price, quantity)| level(*price, -quantity.abs()));
+        let snapshot =
+            BookSnapshot { market, events_from: None, has_orders: false, orders: bids.chain(asks).collect() };
+        out.events.push(Event::BookSnapshot(Box::new(snapshot)));
+    }
+}

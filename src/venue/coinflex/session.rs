@@ -1,0 +1,461 @@
+//! The session: one connection's life from dialling to close, as a pure state machine.
+//!
+//! What it concludes depends on its inputs alone, also on the commands as they went out; what it wants sent (see
+//! [`super::planner`]) is asked of the driver and comes back as an input. So a capture or a journal, where nobody acts
+//! on its wishes, gives the same events.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::journal::{Closed, Input, Opened, Plan};
+use crate::model::{
+    Catalog, Coverage, Event, GapCause, NotUnderstood, OrderKind, Seq, SessionChange, Stamp, StreamKey, StreamRef,
+    SubscriptionChange, TickerKind, Timestamp, UnknownReason,
+};
+use crate::venue::{Account, Action, Output, Session};
+
+use super::decode::{self, Key, Message, NoticeName};
+use super::markets::Markets;
+use super::notice::{self, Places};
+use super::planner::Planner;
+use super::read::{Problems, Reader};
+use super::request::Requests;
+use super::streams::{Asking, Kind, Streams, covered, nanos};
+
+/// Distinct unknown fields told in one session; beyond, only the frames have them.
+const UNKNOWN_FIELDS_MAX: usize = 50;
+
+/// How far the connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Before the socket is open, or after it closed.
+    Disconnected,
+    /// Open, the greeting awaited.
+    Opened,
+    /// Greeted, the login not settled.
+    Greeted,
+    /// Subscriptions may go out.
+    Ready,
+}
+
+/// How far the login has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Login {
+    /// Nobody is to log in.
+    Unwanted,
+    /// Not tried yet, or to be tried again at that time by the monotonic clock.
+    Due(i64),
+    /// Asked for.
+    Asked,
+    /// Done.
+    Done,
+    /// Refused, or withheld.
+    Refused,
+}
+
+/// A session of CoinFLEX v1.
+pub(super) struct CoinFlexSession {
+    pub(super) account: Option<Arc<Account>>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) markets: Markets,
+    pub(super) streams: Streams,
+    pub(super) requests: Requests,
+    pub(super) planner: Planner,
+    pub(super) phase: Phase,
+    pub(super) login: Login,
+    /// When the greeting is overdue, by the monotonic clock.
+    pub(super) greeting_deadline: i64,
+    /// Which parts of the account's state came since the login: balances, orders.
+    pub(super) account_parts: (bool, bool),
+    /// By how much the wall clock was ahead of the monotonic one at the last input, in ns.
+    pub(super) wall_ahead: i64,
+    unknown_fields: HashSet<(String, String)>,
+    deadline: Option<i64>,
+}
+
+impl CoinFlexSession {
+    /// A session before its first input.
+    pub(super) fn new(account: Option<Arc<Account>>) -> Self {
+        Self {
+            account,
+            plan: Arc::new(Plan::default()),
+            markets: Markets::default(),
+            streams: Streams::default(),
+            requests: Requests::default(),
+            planner: Planner::default(),
+            phase: Phase::Disconnected,
+            login: Login::Unwanted,
+            greeting_deadline: 0,
+            account_parts: (false, false),
+            wall_ahead: 0,
+            unknown_fields: HashSet::new(),
+            deadline: None,
+        }
+    }
+
+    fn connecting(&mut self, at: Stamp, plan: &Arc<Plan>, out: &mut Output) {
+        out.events.push(Event::Session(SessionChange::Connecting {
+            source: plan.source.as_str().into(),
+            venue: plan.venue.as_str().into(),
+            url: plan.url.clone(),
+        }));
+        self.take_plan(at, plan, out);
+    }
+
+    /// Takes a plan, the first or another one.
+    fn take_plan(&mut self, at: Stamp, plan: &Arc<Plan>, out: &mut Output) {
+        self.plan = plan.clone();
+        if self.phase == Phase::Disconnected {
+            self.login = match (&plan.user, &plan.login_withheld) {
+                (None, _) => Login::Unwanted,
+                (Some(_), None) => Login::Due(at.mono),
+                (Some(_), Some(_)) => Login::Refused,
+            };
+        }
+        if plan.user.is_some() {
+            let key = StreamKey { channel: "account".to_owned(), market: None, detail: String::new() };
+            let stream = self.streams.declare(Kind::Account, key, &mut out.events);
+            self.want(at, stream, None, out);
+        }
+        self.resolve(at, out);
+    }
+
+    /// Marks a stream as wanted; one that was not is in the state the connection is in.
+    pub(super) fn want(
+        &mut self,
+        at: Stamp,
+        stream: StreamRef,
+        stale_after: Option<std::time::Duration>,
+        out: &mut Output,
+    ) {
+        let entry = self.streams.get_mut(stream);
+        entry.stale_after = stale_after;
+        if std::mem::replace(&mut entry.is_wanted, true) {
+            return;
+        }
+        if self.phase != Phase::Disconnected || self.plan.first {
+            let cause = self.cause_before_asking(stream);
+            self.streams.put(stream, at.wall, Coverage::Gap(cause), None, &mut out.events);
+        }
+    }
+
+    /// Why a stream that was not asked for yet is not recorded.
+    pub(super) fn cause_before_asking(&self, stream: StreamRef) -> GapCause {
+        match self.phase {
+            Phase::Disconnected => GapCause::NotConnected,
+            Phase::Opened => GapCause::NotGreeted,
+            Phase::Greeted | Phase::Ready if self.needs_login(stream) && self.login != Login::Done => {
+                GapCause::NotAuthenticated
+            }
+            Phase::Greeted | Phase::Ready => GapCause::NotAcknowledged,
+        }
+    }
+
+    /// Whether the venue gives a stream only to whoever is logged in.
+    pub(super) fn needs_login(&self, stream: StreamRef) -> bool {
+        match self.streams.get(stream).kind {
+            Kind::Account => true,
+            Kind::Book(_) | Kind::Ticker(_) | Kind::Unlisted => false,
+            Kind::Poll(n) => self.planner.poll(n).needs_login(),
+        }
+    }
+
+    /// Puts every wanted stream that was not asked for in the state the connection is in now.
+    pub(super) fn put_waiting(&mut self, at: Timestamp, out: &mut Output) {
+        for stream in self.streams.select(|stream| stream.is_wanted && stream.asking == Asking::Idle) {
+            if self.streams.get(stream).kind == Kind::Unlisted {
+                continue;
+            }
+            let cause = self.cause_before_asking(stream);
+            self.streams.put(stream, at, Coverage::Gap(cause), None, &mut out.events);
+        }
+    }
+
+    fn catalog(&mut self, at: Stamp, catalog: &Arc<Catalog>, out: &mut Output) {
+        out.events.push(Event::Catalog(catalog.clone()));
+        let relisted = self.markets.set_catalog(catalog, &mut out.events);
+        for stream in self.streams.select(|stream| stream.asking == Asking::Refused) {
+            if self.streams.get(stream).kind.market().is_some_and(|market| relisted.contains(&market)) {
+                self.streams.get_mut(stream).asking = Asking::Idle;
+            }
+        }
+        self.resolve(at, out);
+    }
+
+    fn opened(&mut self, at: Stamp, opened: &Opened, out: &mut Output) {
+        self.phase = Phase::Opened;
+        self.greeting_deadline = at.mono.saturating_add(nanos(self.plan.timing.greeting));
+        out.events.push(Event::Session(SessionChange::Opened { peer: opened.peer.clone() }));
+        self.put_waiting(at.wall, out);
+    }
+
+    fn closed(&mut self, at: Stamp, closed: &Closed, out: &mut Output) {
+        self.phase = Phase::Disconnected;
+        self.streams.summarise(&mut out.events);
+        for stream in self.streams.select(|_| true) {
+            let asked = std::mem::replace(&mut self.streams.get_mut(stream).asking, Asking::Idle) != Asking::Idle;
+            if asked {
+                let ended = SubscriptionChange::Ended { stream, cause: GapCause::NotConnected };
+                out.events.push(Event::Subscription(ended));
+            }
+            if self.streams.get(stream).is_wanted {
+                let evidence = match closed.code {
+                    Some(code) => format!("{} {code}", closed.cause),
+                    None => closed.cause.to_string(),
+                };
+                let gap = Coverage::Gap(GapCause::NotConnected);
+                self.streams.put(stream, at.wall, gap, Some(&evidence), &mut out.events);
+            }
+        }
+        let Closed { cause, code, detail } = closed.clone();
+        out.events.push(Event::Session(SessionChange::Closed { cause, code, detail }));
+    }
+
+    /// The socket was not read for a while: late, and if the venue hung up meanwhile, lost.
+    fn stalled(&mut self, from: Timestamp, to: Timestamp, out: &mut Output) {
+        for stream in self.streams.select(|stream| stream.is_wanted) {
+            if let Some(state @ Coverage::Covered(_)) = self.streams.state(stream) {
+                self.streams.put(stream, from, Coverage::Gap(GapCause::SinkStalled), None, &mut out.events);
+                self.streams.put(stream, to, state, None, &mut out.events);
+            }
+        }
+    }
+
+    fn received(&mut self, seq: Seq, at: Stamp, frame: &[u8], out: &mut Output) {
+        let Ok(text) = std::str::from_utf8(frame) else {
+            return self.illegible(at, UnknownReason::InvalidUtf8, String::new(), frame, out);
+        };
+        let message = match decode::decode(text) {
+            Ok(message) => message,
+            Err(error) => {
+                let (reason, what) = match text.trim_start().as_bytes().first() {
+                    Some(b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n')
+                        if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() =>
+                    {
+                        (UnknownReason::UnknownShape, String::new())
+                    }
+                    _ => (UnknownReason::InvalidJson, format!("line {} column {}", error.line(), error.column())),
+                };
+                return self.illegible(at, reason, what, frame, out);
+            }
+        };
+        let mut problems = Problems::default();
+        let kind = match &message.notice {
+            Some(NoticeName::Unknown(name)) => {
+                problems.add(UnknownReason::UnknownNotice, name);
+                name.as_ref()
+            }
+            Some(notice) => self.notice(at, notice, text, &message, &mut problems, out),
+            None if message.fields.has(Key::ErrorCode) => {
+                self.reply(seq, at, text, &message, &mut problems, out);
+                "reply"
+            }
+            None => {
+                problems.add(UnknownReason::UnknownShape, "");
+                ""
+            }
+        };
+        self.complain(kind, &message, frame, &mut problems, out);
+    }
+
+    /// Handles a notice and returns its name.
+    fn notice(
+        &mut self,
+        at: Stamp,
+        name: &NoticeName<'_>,
+        text: &str,
+        message: &Message<'_>,
+        problems: &mut Problems,
+        out: &mut Output,
+    ) -> &'static str {
+        let (name, order_kind) = match name {
+            NoticeName::OrderOpened => ("OrderOpened", Some(OrderKind::Opened)),
+            NoticeName::OrderModified => ("OrderModified", Some(OrderKind::Modified)),
+            NoticeName::OrderClosed => ("OrderClosed", Some(OrderKind::Closed)),
+            NoticeName::OrdersMatched => ("OrdersMatched", None),
+            NoticeName::TickerChanged => ("TickerChanged", None),
+            NoticeName::Welcome => {
+                self.welcome(at, message, out);
+                return "Welcome";
+            }
+            NoticeName::BalanceChanged | NoticeName::TradeVolumeChanged => {
+                let read = Reader::new(text, &message.fields, problems);
+                let (name, event) = if matches!(name, NoticeName::BalanceChanged) {
+                    ("BalanceChanged", notice::balance(&self.markets, false, read))
+                } else {
+                    ("TradeVolumeChanged", notice::trade_volume(&self.markets, None, read))
+                };
+                out.events.extend(event);
+                self.account_data(at, problems, out);
+                return name;
+            }
+            NoticeName::Unknown(_) => return "",
+        };
+        let Some(codes) = notice::codes(text, message, problems) else {
+            self.damage_all(at, name, out);
+            return name;
+        };
+        let market = self.markets.meet(codes, &mut out.events);
+        let places = Places::of(&self.markets, market);
+        let (stream, is_own) = match order_kind {
+            Some(kind) => {
+                let event = notice::order(kind, market, places, Reader::new(text, &message.fields, problems));
+                out.events.extend(event);
+                (self.markets.entry(market).book, message.fields.has(Key::Tonce))
+            }
+            None if name == "OrdersMatched" => {
+                let event = notice::matched(market, places, message, text, problems);
+                out.events.push(event);
+                let own = [Key::BidTonce, Key::AskTonce, Key::Taker].into_iter().any(|key| message.fields.has(key));
+                (self.markets.entry(market).book, own)
+            }
+            None => {
+                let read = Reader::new(text, &message.fields, problems);
+                out.events.push(notice::ticker(TickerKind::Partial, market, places, read));
+                (self.markets.entry(market).ticker, false)
+            }
+        };
+        if let Some(stream) = stream {
+            self.data(at, stream, problems, out);
+        }
+        if is_own {
+            self.account_data(at, problems, out);
+        }
+        name
+    }
+
+    /// Notes that a frame of a stream came, sound or damaged.
+    pub(super) fn data(&mut self, at: Stamp, stream: StreamRef, problems: &Problems, out: &mut Output) {
+        self.streams.data(stream, at);
+        if problems.is_damaging() {
+            self.damage(at, stream, "a field is missing or has another type", out);
+        } else if self.streams.is_stale(stream) && self.streams.get(stream).asking == Asking::Live {
+            let (state, evidence) = covered(self.is_scale_known(stream));
+            self.streams.put(stream, at.wall, state, evidence, &mut out.events);
+        }
+    }
+
+    fn account_data(&mut self, at: Stamp, problems: &Problems, out: &mut Output) {
+        let account = self.streams.iter().find(|(_, stream)| stream.kind == Kind::Account);
+        if let Some((stream, _)) = account {
+            self.data(at, stream, problems, out);
+        }
+    }
+
+    /// Whether the scale of a stream's numbers is known.
+    pub(super) fn is_scale_known(&self, stream: StreamRef) -> bool {
+        self.streams.get(stream).kind.market().is_none_or(|market| {
+            let market = &self.markets.entry(market).market;
+            market.price_places.is_some() && market.quantity_places.is_some()
+        })
+    }
+
+    /// A stream may have lost something: it is in a gap until it is taken up anew.
+    pub(super) fn damage(&mut self, at: Stamp, stream: StreamRef, evidence: &str, out: &mut Output) {
+        if matches!(self.streams.state(stream), Some(Coverage::Covered(_))) {
+            let gap = Coverage::Gap(GapCause::NotUnderstood);
+            self.streams.put(stream, at.wall, gap, Some(evidence), &mut out.events);
+            self.planner.renew(stream);
+        }
+    }
+
+    fn damage_all(&mut self, at: Stamp, evidence: &str, out: &mut Output) {
+        for stream in self.streams.select(|stream| !matches!(stream.kind, Kind::Poll(_))) {
+            self.damage(at, stream, evidence, out);
+        }
+    }
+
+    /// A frame that cannot be read at all might have been of any stream.
+    fn illegible(&mut self, at: Stamp, reason: UnknownReason, what: String, frame: &[u8], out: &mut Output) {
+        if reason != UnknownReason::UnknownShape {
+            self.damage_all(at, reason.as_str(), out);
+        }
+        out.events.push(Event::NotUnderstood(Box::new(NotUnderstood { reason, what, body: frame.to_vec() })));
+    }
+
+    /// Tells what was not understood of a frame that could be read.
+    fn complain(&mut self, kind: &str, message: &Message<'_>, frame: &[u8], problems: &mut Problems, out: &mut Output) {
+        let mut tell = |reason, what: String| {
+            out.events.push(Event::NotUnderstood(Box::new(NotUnderstood { reason, what, body: frame.to_vec() })));
+        };
+        if let Some((reason, what)) = problems.take() {
+            tell(reason, what);
+        }
+        if let Some(field) = &message.duplicate {
+            tell(UnknownReason::DuplicateField, field.clone());
+        }
+        for field in &message.unknown {
+            let is_new = self.unknown_fields.len() < UNKNOWN_FIELDS_MAX
+                && self.unknown_fields.insert((kind.to_owned(), field.clone()));
+            if is_new {
+                tell(UnknownReason::UnknownField, format!("{kind}.{field}"));
+            }
+        }
+    }
+
+    fn timer(&mut self, at: Stamp, out: &mut Output) {
+        if self.phase == Phase::Opened && self.greeting_deadline <= at.mono {
+            let detail = format!("no greeting within {:?}", self.plan.timing.greeting);
+            out.actions.push(Action::Close { cause: crate::model::CloseCause::TimedOut, detail });
+        }
+        if let Some(request) = self.requests.oldest().filter(|request| request.deadline <= at.mono) {
+            let detail = format!("no reply to {} within {:?}", request.method.as_str(), self.plan.timing.reply);
+            out.actions.push(Action::Close { cause: crate::model::CloseCause::TimedOut, detail });
+        }
+        for (stream, last) in self.streams.overdue(at.mono) {
+            let since = last.unwrap_or(at.wall);
+            self.streams.put(stream, since, Coverage::Gap(GapCause::Stale), None, &mut out.events);
+            self.planner.renew(stream);
+        }
+        self.expire(at, out);
+    }
+
+    fn next_deadline(&self) -> Option<i64> {
+        let greeting = (self.phase == Phase::Opened).then_some(self.greeting_deadline);
+        let reply = self.requests.oldest().map(|request| request.deadline);
+        [greeting, reply, self.streams.stale_deadline(), self.expiry_deadline(), self.plan_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+impl Session for CoinFlexSession {
+    fn handle(&mut self, seq: Seq, at: Stamp, input: &Input<'_>, out: &mut Output) {
+        match input {
+            Input::Received(frame) => {
+                let before = out.events.len();
+                self.received(seq, at, frame, out);
+                // Only what came of a reply, the greeting or a damaged frame can change what is to be done next.
+                let is_routine = out.events.get(before).is_some_and(is_market_event) && out.events.len() == before + 1;
+                if is_routine && self.planner.is_idle() {
+                    return;
+                }
+            }
+            Input::Connecting(plan) => self.connecting(at, plan, out),
+            Input::Replanned(plan) => self.take_plan(at, plan, out),
+            Input::Catalog(catalog) => self.catalog(at, catalog, out),
+            Input::Opened(opened) => self.opened(at, opened, out),
+            Input::Sent(frame) => self.sent(seq, at, frame, out),
+            Input::ReceivedBinary(frame) => self.illegible(at, UnknownReason::Binary, String::new(), frame, out),
+            Input::Rest(answer, body) => self.rest(seq, at, answer, body, out),
+            Input::Timer => self.timer(at, out),
+            Input::Closed(closed) => self.closed(at, closed, out),
+            Input::Stalled(from, to) => self.stalled(*from, *to, out),
+        }
+        self.plan_next(at, out);
+        self.deadline = self.next_deadline();
+    }
+
+    fn deadline(&self) -> Option<i64> {
+        self.deadline
+    }
+
+    fn summarise(&mut self, out: &mut Output) {
+        self.streams.summarise(&mut out.events);
+    }
+}
+
+fn is_market_event(event: &Event) -> bool {
+    matches!(event, Event::Order(_) | Event::Trade(_) | Event::Ticker(_))
+}
