@@ -74,7 +74,8 @@ impl Side {
         }
     }
 
-    /// `magnitude` with this side's sign.
+    /// `magnitude` with this side's sign; of a signed amount, how much there is of it towards this side. The magnitude
+    /// must not be `i64::MIN`.
     #[must_use]
     pub fn sign(self, magnitude: i64) -> i64 {
         match self {

@@ -136,6 +136,12 @@ impl Listing {
         (0..).map(MarketId).take(self.markets.len())
     }
 
+    /// When the next market expires after `now`.
+    #[must_use]
+    pub fn next_expiry(&self, now: Micros) -> Option<Micros> {
+        self.markets.iter().filter_map(|market| market.term).map(|term| term.expires).filter(|time| *time > now).min()
+    }
+
     /// The asset's place in [`Listing::assets`].
     pub(super) fn asset_place(&self, code: AssetCode) -> Option<usize> {
         self.asset_places.get(&code).copied()
