@@ -1,0 +1,647 @@
+//! The CoinFLEX session as tables of inputs and what it says and wants.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use feedtape::crypto::{Nonce, OsRandomness, Randomness, Secret, SigningKey};
+use feedtape::journal::{Closed, Input, Opened, Plan, PollPlan, SubscribePlan};
+use feedtape::model::{
+    Asset, AssetCode, Catalog, CatalogOrigin, CloseCause, Coverage, Event, Market, MarketPattern, Patch, Seq,
+    SessionChange, Stamp, SubscriptionChange, Timestamp, UserId,
+};
+use feedtape::venue::{Account, Action, Output, Session, by_name};
+
+const WELCOME: &str = r#"{"notice":"Welcome","nonce":"azRzAi5rm1ry/l0drnz1vw=="}"#;
+const SECOND: i64 = 1_000_000_000;
+
+/// A session under test, with a clock that a test moves.
+struct Script {
+    session: Box<dyn Session>,
+    seq: u64,
+    now: i64,
+    out: Output,
+    /// Whether what it wants sent is sent at once.
+    obey: bool,
+    /// What it sent, in order.
+    sent: Vec<String>,
+    /// Other wishes.
+    wishes: Vec<Action>,
+}
+
+impl Script {
+    fn new(account: Option<Arc<Account>>) -> Self {
+        Self {
+            session: by_name("coinflex").unwrap().session(account),
+            seq: 0,
+            now: SECOND,
+            out: Output::default(),
+            obey: true,
+            sent: Vec::new(),
+            wishes: Vec::new(),
+        }
+    }
+
+    /// Connected, with the catalog, waiting for the greeting.
+    fn connected(plan: Plan, account: Option<Arc<Account>>) -> Self {
+        let mut script = Self::new(account);
+        script.give(&Input::Connecting(Arc::new(plan)));
+        script.give(&Input::Catalog(Arc::new(catalog())));
+        script.give(&Input::Opened(Opened { peer: None }));
+        script
+    }
+
+    /// Gives an input and what comes of it, as short lines.
+    fn give(&mut self, input: &Input<'_>) -> Vec<String> {
+        let at = Stamp { wall: Timestamp(1_000 * SECOND + self.now), mono: self.now };
+        self.session.handle(Seq(self.seq), at, input, &mut self.out);
+        self.seq += 1;
+        let mut lines: Vec<String> = self.out.events.drain(..).filter_map(|event| line(&event)).collect();
+        let actions: Vec<Action> = self.out.actions.drain(..).collect();
+        for action in actions {
+            match action {
+                Action::Send(frame) if self.obey => {
+                    self.sent.push(frame.text.expose().to_owned());
+                    let journal = frame.journal.clone();
+                    lines.extend(self.give(&Input::Sent(journal.as_bytes())));
+                }
+                other => self.wishes.push(other),
+            }
+        }
+        lines
+    }
+
+    fn receive(&mut self, frame: &str) -> Vec<String> {
+        self.give(&Input::Received(frame.as_bytes()))
+    }
+
+    fn receive_all(&mut self, frames: &[&str]) -> Vec<String> {
+        frames.iter().flat_map(|frame| self.receive(frame)).collect()
+    }
+
+    /// Moves the clock to the session's deadline and gives it the timer.
+    fn wait(&mut self) -> Vec<String> {
+        self.now = self.session.deadline().expect("it waits for something").max(self.now);
+        self.give(&Input::Timer)
+    }
+}
+
+/// An event in short; what is declared only so that others can refer to it is left out.
+fn line(event: &Event) -> Option<String> {
+    let text = |number: &Option<feedtape::model::Quantity>| {
+        number.as_ref().map_or("-".to_owned(), |number| match &number.0 {
+            feedtape::model::Number::Scaled(value) => value.to_string(),
+            feedtape::model::Number::Text(text) => format!("\"{text}\""),
+        })
+    };
+    let price =
+        |number: &Option<feedtape::model::Price>| text(&number.clone().map(|price| feedtape::model::Quantity(price.0)));
+    let patch = |field: &Patch<feedtape::model::Price>| match field {
+        Patch::Absent => "absent".to_owned(),
+        Patch::Null => "null".to_owned(),
+        Patch::Value(value) => price(&Some(value.clone())),
+    };
+    let id = |id: &Option<feedtape::model::Id>| id.as_ref().map_or("-".to_owned(), ToString::to_string);
+    Some(match event {
+        Event::Market(..) | Event::Stream(..) | Event::Catalog(_) | Event::Command(_) => return None,
+        Event::Order(order) => format!(
+            "order {:?} m{} {} {}@{} tonce {:?}",
+            order.kind,
+            order.market.0,
+            order.id,
+            text(&order.quantity),
+            price(&order.price),
+            order.tonce
+        ),
+        Event::Trade(trade) => format!(
+            "trade m{} {}@{} total {} bid {}({}) ask {}({})",
+            trade.market.0,
+            text(&trade.quantity),
+            price(&trade.price),
+            text(&trade.total),
+            id(&trade.bid.order),
+            text(&trade.bid.remaining),
+            id(&trade.ask.order),
+            text(&trade.ask.remaining)
+        ),
+        Event::Ticker(ticker) => format!(
+            "ticker {:?} m{} last {} bid {} ask {} low {} high {}",
+            ticker.kind,
+            ticker.market.0,
+            patch(&ticker.last),
+            patch(&ticker.bid),
+            patch(&ticker.ask),
+            patch(&ticker.low),
+            patch(&ticker.high)
+        ),
+        Event::BookSnapshot(book) => {
+            format!("book m{} from {:?}: {} orders", book.market.0, book.events_from, book.orders.len())
+        }
+        Event::Estimate(estimate) => format!("estimate {} for {}", text(&estimate.quantity), text(&estimate.total)),
+        Event::Balance(balance) => format!(
+            "balance {} {} reserved {} snapshot {}",
+            balance.asset_name.as_deref().unwrap_or("?"),
+            text(&balance.available),
+            text(&balance.reserved),
+            balance.is_snapshot
+        ),
+        Event::TradeVolume(volume) => {
+            format!("volume {} {}", volume.asset_name.as_deref().unwrap_or("?"), text(&volume.volume))
+        }
+        Event::OwnOrders(list) => format!("own orders {} cancelled {}", list.orders.len(), list.cancelled),
+        Event::Account(reply) => {
+            format!("account {} {:?}", reply.method, reply.order.as_ref().map(|order| id(&order.id)))
+        }
+        Event::Session(change) => match change {
+            SessionChange::Connecting { .. } => return None,
+            SessionChange::Opened { .. } => "opened".to_owned(),
+            SessionChange::Greeted => "greeted".to_owned(),
+            SessionChange::Authenticated { user } => format!("logged in as {user:?}"),
+            SessionChange::LoginRefused { code, .. } => format!("login refused {code}"),
+            SessionChange::Closed { cause, .. } => format!("closed {cause}"),
+        },
+        Event::Subscription(change) => match change {
+            SubscriptionChange::Asked(stream) => format!("asked s{}", stream.0),
+            SubscriptionChange::Acknowledged(stream) => format!("acknowledged s{}", stream.0),
+            SubscriptionChange::Refused { stream, code, .. } => format!("refused s{} {code}", stream.0),
+            SubscriptionChange::Data { .. } => return None,
+            SubscriptionChange::Ended { stream, cause } => format!("ended s{} {cause}", stream.0),
+        },
+        Event::Transition(transition) => {
+            let state = match transition.state {
+                Coverage::Covered(verdict) => verdict.to_string(),
+                Coverage::Gap(cause) => format!("gap {cause}"),
+            };
+            format!("s{} {state}", transition.stream.0)
+        }
+        Event::Reply(reply) => format!("reply {} {:?}", reply.method.as_deref().unwrap_or("?"), reply.error_code),
+        Event::NotUnderstood(not) => format!("not understood {} [{}]", not.reason.as_str(), not.what),
+    })
+}
+
+fn catalog() -> Catalog {
+    let asset =
+        |code, name: &str| Asset { code: Some(AssetCode(code)), name: name.to_owned(), places: Some(4), spot: None };
+    let market = |base: (i64, &str), counter: (i64, &str), expires| Market {
+        name: format!("{}:{}", base.1, counter.1),
+        base: base.1.to_owned(),
+        counter: counter.1.to_owned(),
+        base_code: Some(AssetCode(base.0)),
+        counter_code: Some(AssetCode(counter.0)),
+        price_places: Some(4),
+        quantity_places: Some(4),
+        tick: Some(10_000),
+        starts: None,
+        expires,
+    };
+    let (xbt, eth, usdt, usdc) = ((63488, "XBT"), (63520, "ETH"), (65283, "USDT"), (65282, "USDC"));
+    Catalog {
+        valid_from: Timestamp(0),
+        origin: CatalogOrigin::Exchange,
+        assets: [xbt, eth, usdt, usdc].map(|(code, name)| asset(code, name)).into(),
+        markets: vec![
+            market(xbt, usdt, None),
+            market(eth, usdt, None),
+            market(eth, usdc, Some(Timestamp(1_500 * SECOND))),
+        ],
+    }
+}
+
+fn plan(subscribe: &[(&str, &[&str])]) -> Plan {
+    let subscribe = subscribe.iter().map(|(method, markets)| SubscribePlan {
+        method: (*method).to_owned(),
+        markets: markets.iter().map(|text| MarketPattern::parse(text).unwrap()).collect(),
+        stale_after: None,
+    });
+    Plan {
+        source: "test".into(),
+        venue: "coinflex".into(),
+        first: true,
+        subscribe: subscribe.collect(),
+        ..Plan::default()
+    }
+}
+
+fn poll(method: &str, every: u64) -> PollPlan {
+    PollPlan {
+        method: method.into(),
+        every: Duration::from_secs(every),
+        markets: vec![],
+        asset: None,
+        quantity: None,
+        total: None,
+    }
+}
+
+#[derive(Debug)]
+struct FixedNonce;
+
+impl Randomness for FixedNonce {
+    fn nonce(&self) -> Nonce {
+        Nonce::from_base64("8IyYyvH9gujOqYJdv/BP0A==").unwrap()
+    }
+}
+
+fn account() -> Arc<Account> {
+    let user = UserId(1);
+    Arc::new(Account {
+        user,
+        cookie: Secret::new("HGREqcILTz8blHa/jsUTVTNBJlg=".into()),
+        passphrase: Secret::new("opensesame".into()),
+        key: SigningKey::derive(user, "opensesame"),
+        randomness: Arc::new(FixedNonce),
+    })
+}
+
+fn account_plan(subscribe: &[(&str, &[&str])]) -> Plan {
+    Plan { user: Some(UserId(1)), ..plan(subscribe) }
+}
+
+#[test]
+fn a_public_session_greets_subscribes_and_is_covered_from_the_snapshot_on() {
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"])]), None);
+    let lines = script.receive(WELCOME);
+    assert_eq!(lines, ["greeted", "s0 gap not_acknowledged", "asked s0"]);
+    assert_eq!(script.sent, [r#"{"tag":1,"method":"WatchOrders","base":63488,"counter":65283,"watch":true}"#]);
+    let lines = script.receive(r#"{"error_code":0,"tag":1,"orders":[{"id":7,"quantity":5,"price":9,"time":1}]}"#);
+    assert_eq!(
+        lines,
+        ["reply WatchOrders Some(0)", "book m0 from Some(Seq(4)): 1 orders", "acknowledged s0", "s0 consistent"]
+    );
+    let lines =
+        script.give(&Input::Closed(Closed { cause: CloseCause::EndOfStream, code: None, detail: String::new() }));
+    assert_eq!(lines, ["ended s0 not_connected", "s0 gap not_connected", "closed end_of_stream"]);
+}
+
+#[test]
+fn the_login_is_signed_as_the_exchange_publishes_and_journalled_without_secrets() {
+    let mut script = Script::connected(account_plan(&[]), Some(account()));
+    script.obey = false;
+    script.receive(WELCOME);
+    let Some(Action::Send(login)) = script.wishes.pop() else { panic!("it wants to log in") };
+    assert!(login.is_login);
+    for part in [
+        r#""method":"Authenticate""#,
+        r#""user_id":1"#,
+        r#""cookie":"HGREqcILTz8blHa/jsUTVTNBJlg=""#,
+        r#""nonce":"8IyYyvH9gujOqYJdv/BP0A==""#,
+        r#""signature":["F4H/SZe0jTifUY33UAHEtlZAgpViKNdN0DIWVg==","R7Ac7rJqD0eM4MoV7UbLcM5Xg79Y+ijnLY39QA=="]"#,
+    ] {
+        assert!(login.text.expose().contains(part), "{part}");
+    }
+    let shown = format!("{login:?} {}", login.journal);
+    for secret in ["HGREqcILTz8blHa", "F4H/SZe0", "R7Ac7rJq", "opensesame"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    assert!(login.journal.contains(r#""user_id":1"#));
+}
+
+#[test]
+fn after_the_login_come_the_account_and_then_everything_else() {
+    let mut script = Script::connected(account_plan(&[("WatchTicker", &["*"])]), Some(account()));
+    let lines = script.receive(WELCOME);
+    assert_eq!(lines[..2], ["greeted", "s0 gap not_authenticated"]);
+    assert_eq!(script.sent.len(), 1, "nothing is asked for before the login is settled");
+    script.receive(r#"{"error_code":0,"tag":1}"#);
+    let methods: Vec<_> = script.sent[1..].iter().map(|frame| frame.split('"').nth(5).unwrap()).collect();
+    assert_eq!(methods, ["WatchTicker", "WatchTicker", "WatchTicker", "GetBalances", "GetOrders"]);
+    let first =
+        r#"{"error_code":0,"tag":5,"balances":[{"asset":63488,"balance":5,"reserved_balance":1,"total_balance":6}]}"#;
+    assert_eq!(script.receive(first), ["reply GetBalances Some(0)", "balance XBT 5 reserved 1 snapshot true"]);
+    let lines = script.receive(r#"{"error_code":0,"tag":6,"orders":[]}"#);
+    assert_eq!(
+        lines,
+        ["reply GetOrders Some(0)", "own orders 0 cancelled false", "asked s0", "acknowledged s0", "s0 consistent"]
+    );
+}
+
+#[test]
+fn a_refused_login_stops_logins_and_public_streams_go_on() {
+    for (reply, hint) in [
+        (r#"{"error_code":1,"error_msg":"There is no such user.","tag":1}"#, "user_id"),
+        (r#"{"error_code":7,"error_msg":"You sent an incorrect login cookie.","tag":1}"#, "cookie"),
+        (
+            r#"{"error_code":7,"error_msg":"You sent an incorrect signature. This probably means you used a wrong passphrase.","tag":1}"#,
+            "passphrase",
+        ),
+    ] {
+        let mut script = Script::connected(account_plan(&[("WatchOrders", &["XBT:USDT"])]), Some(account()));
+        script.receive(WELCOME);
+        let lines = script.receive(reply);
+        assert!(lines[1].starts_with("login refused"), "{lines:?}");
+        let [Action::StopLogins { reason }] = script.wishes.as_slice() else { panic!("{:?}", script.wishes) };
+        assert!(reason.contains(hint), "{reason}");
+        assert!(script.sent[1].contains("WatchOrders"));
+        let lines = script.receive(r#"{"error_code":0,"tag":2,"orders":[]}"#);
+        assert_eq!(lines.last().unwrap(), "s1 consistent");
+        assert_eq!(script.sent.len(), 2, "no second login");
+    }
+}
+
+#[test]
+fn logins_that_come_too_rapidly_are_tried_again_after_a_quarter_of_an_hour() {
+    let mut script = Script::connected(account_plan(&[("WatchOrders", &["XBT:USDT"])]), Some(account()));
+    script.receive(WELCOME);
+    let asked_at = script.now;
+    script.receive(r#"{"error_code":6,"error_msg":"You are making authentication attempts too rapidly.","tag":1}"#);
+    assert!(matches!(script.wishes.as_slice(), [Action::DelayLogins { until }] if *until == asked_at + 900 * SECOND));
+    script.receive(r#"{"error_code":0,"tag":2,"orders":[]}"#);
+    script.wait();
+    assert_eq!(script.now, asked_at + 900 * SECOND);
+    assert!(script.sent[2].contains("Authenticate"), "{:?}", script.sent);
+}
+
+#[test]
+fn replies_are_matched_by_tag_in_any_order() {
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT", "ETH:USDT"])]), None);
+    script.receive(WELCOME);
+    let lines = script.receive_all(&[
+        r#"{"error_code":0,"tag":2,"orders":[]}"#,
+        r#"{"error_code":0,"tag":1,"orders":[{"id":1,"quantity":1,"price":1,"time":1}]}"#,
+    ]);
+    assert!(lines.contains(&"book m1 from Some(Seq(5)): 0 orders".to_owned()), "{lines:?}");
+    assert!(lines.contains(&"book m0 from Some(Seq(4)): 1 orders".to_owned()), "{lines:?}");
+}
+
+#[test]
+fn a_reply_that_nobody_asked_for_is_kept_and_changes_nothing() {
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"])]), None);
+    script.receive(WELCOME);
+    let lines = script.receive(r#"{"error_code":0,"tag":99,"orders":[]}"#);
+    assert_eq!(lines, ["reply ? Some(0)", "not understood unknown_tag [99]"]);
+}
+
+#[test]
+fn a_subscription_refused_for_its_market_waits_until_it_is_listed_anew() {
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT", "ETH:USDT"])]), None);
+    script.receive(WELCOME);
+    let refusal = r#"{"error_code":1,"error_msg":"You specified an invalid asset pair.","tag":1}"#;
+    assert_eq!(script.receive(refusal), ["reply WatchOrders Some(1)", "refused s0 1", "s0 gap refused"]);
+    assert_eq!(script.receive(r#"{"error_code":0,"tag":2,"orders":[]}"#).last().unwrap(), "s1 consistent");
+    let mut without = catalog();
+    without.markets.remove(0);
+    script.give(&Input::Catalog(Arc::new(without)));
+    assert_eq!(script.sent.len(), 2);
+    let lines = script.give(&Input::Catalog(Arc::new(catalog())));
+    assert!(script.sent[2].contains("63488"), "{:?} {lines:?}", script.sent);
+    assert_eq!(script.receive(r#"{"error_code":0,"tag":3,"orders":[]}"#).last().unwrap(), "s0 consistent");
+}
+
+#[test]
+fn being_told_that_it_watches_already_is_covered_only_by_a_snapshot() {
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"])]), None);
+    script.receive(WELCOME);
+    let told = r#"{"error_code":2,"error_msg":"You are already watching the order book for the specified asset pair.","tag":1}"#;
+    script.receive(told);
+    assert!(script.sent[1].contains(r#""watch":false"#), "{:?}", script.sent);
+    script.receive(r#"{"error_code":0,"tag":2}"#);
+    assert!(script.sent[2].contains(r#""watch":true"#));
+    assert_eq!(script.receive(r#"{"error_code":0,"tag":3,"orders":[]}"#).last().unwrap(), "s0 consistent");
+}
+
+#[test]
+fn wildcards_take_in_markets_that_are_listed_later_and_let_go_of_expired_ones() {
+    let mut script = Script::connected(plan(&[("WatchOrders", &["ETH:*"])]), None);
+    script.receive(WELCOME);
+    assert_eq!(script.sent.len(), 2);
+    script.receive_all(&[r#"{"error_code":0,"tag":1,"orders":[]}"#, r#"{"error_code":0,"tag":2,"orders":[]}"#]);
+    let mut more = catalog();
+    let mut market = more.markets[1].clone();
+    (market.name, market.counter, market.counter_code) = ("ETH:FLEX".into(), "FLEX".into(), Some(AssetCode(65285)));
+    more.markets.push(market);
+    script.give(&Input::Catalog(Arc::new(more)));
+    assert!(script.sent[2].contains("65285"), "{:?}", script.sent);
+    script.receive(r#"{"error_code":0,"tag":3,"orders":[]}"#);
+    let lines = script.wait();
+    assert_eq!(script.now, 500 * SECOND, "when ETH:USDC expires");
+    assert_eq!(lines, ["s1 gap expired"]);
+    assert!(script.sent[3].contains(r#""watch":false"#));
+    assert_eq!(script.receive(r#"{"error_code":0,"tag":4}"#), ["reply WatchOrders Some(0)", "ended s1 expired"]);
+}
+
+#[test]
+fn a_market_that_is_not_listed_is_a_stream_that_says_so() {
+    let mut script = Script::new(None);
+    script.give(&Input::Connecting(Arc::new(plan(&[("WatchOrders", &["XBT:UDST", "XBT:USDT"])]))));
+    let lines = script.give(&Input::Catalog(Arc::new(catalog())));
+    assert_eq!(lines, ["s0 gap refused", "s1 gap not_connected"]);
+}
+
+#[test]
+fn every_notice_becomes_its_event_with_absent_null_and_value_apart() {
+    let mut script = Script::connected(plan(&[]), None);
+    let frames = [
+        r#"{"notice":"OrderOpened","id":11,"base":63488,"counter":65283,"quantity":-5,"price":32000,"time":1393861703539756}"#,
+        r#"{"notice":"OrderOpened","id":12,"tonce":null,"base":63488,"counter":65283,"quantity":5,"price":1,"time":1}"#,
+        r#"{"notice":"OrderModified","id":12,"tonce":77,"base":63488,"counter":65283,"quantity":4,"price":2,"time":1}"#,
+        r#"{"notice":"OrdersMatched","bid":12,"base":63488,"counter":65283,"quantity":3,"price":2,"total":6,"bid_rem":1,"time":1}"#,
+        r#"{"notice":"OrderClosed","id":12,"base":63488,"counter":65283,"quantity":0,"price":2}"#,
+        r#"{"notice":"TickerChanged","base":63488,"counter":65283,"bid":null,"ask":31899}"#,
+        r#"{"notice":"BalanceChanged","asset":65283,"balance":990000}"#,
+        r#"{"notice":"TradeVolumeChanged","asset":63488,"volume":40070}"#,
+    ];
+    assert_eq!(
+        script.receive_all(&frames),
+        [
+            "order Opened m0 11 -5@32000 tonce Absent",
+            "order Opened m0 12 5@1 tonce Null",
+            "order Modified m0 12 4@2 tonce Value(77)",
+            "trade m0 3@2 total 6 bid 12(1) ask -(-)",
+            "order Closed m0 12 0@2 tonce Absent",
+            "ticker Partial m0 last absent bid null ask 31899 low absent high absent",
+            "balance USDT 990000 reserved - snapshot false",
+            "volume XBT 40070",
+        ]
+    );
+}
+
+#[test]
+fn numbers_beyond_64_bits_stay_exact() {
+    let mut script = Script::connected(plan(&[]), None);
+    let frame = r#"{"notice":"OrderOpened","id":99999999999999999999,"base":63488,"counter":65283,"quantity":1e20,"price":9223372036854775808,"time":1}"#;
+    assert_eq!(
+        script.receive(frame),
+        [r#"order Opened m0 99999999999999999999 "10000000000000000"@"922337203685477.5808" tonce Absent"#]
+    );
+    let frame = r#"{"notice":"OrderOpened","id":1,"base":63488,"counter":65283,"quantity":1.0,"price":-0,"time":9223372036854775807}"#;
+    assert_eq!(
+        script.receive(frame),
+        ["order Opened m0 1 1@0 tonce Absent", "not understood number_out_of_range [time]"]
+    );
+}
+
+#[test]
+fn what_is_not_understood_is_told_and_nothing_is_lost_over_it() {
+    let mut script = Script::connected(plan(&[]), None);
+    for (frame, told) in [
+        (r#"{"notice":"Liquidated","id":1}"#, "unknown_notice [Liquidated]"),
+        (r#"{"notice":"OrderClosed","base":63488,"counter":65283,"quantity":0,"price":1}"#, "missing_field [id]"),
+        (r#"{"notice":"BalanceChanged","asset":63488,"balance":"12"}"#, "wrong_type [balance]"),
+        (r#"{"hello":1}"#, "unknown_shape []"),
+        ("[1,2]", "unknown_shape []"),
+        ("{\"a\":", "invalid_json [line 1 column 5]"),
+        (r#"{"notice":"BalanceChanged","asset":1,"asset":63488,"balance":1}"#, "duplicate_field [asset]"),
+    ] {
+        let lines = script.receive(frame);
+        assert!(lines.contains(&format!("not understood {told}")), "{frame}: {lines:?}");
+    }
+    let lines = script.give(&Input::Received(b"{\"notice\":\"\xff\"}"));
+    assert_eq!(lines, ["not understood invalid_utf8 []"]);
+    assert_eq!(script.give(&Input::ReceivedBinary(&[0, 1])), ["not understood binary []"]);
+}
+
+#[test]
+fn an_unknown_field_is_told_once_and_the_message_is_used() {
+    let mut script = Script::connected(plan(&[]), None);
+    let frame = r#"{"notice":"BalanceChanged","asset":63488,"balance":1,"cause":"liquidation"}"#;
+    let lines = script.receive(frame);
+    assert_eq!(
+        lines,
+        ["balance XBT 1 reserved - snapshot false", "not understood unknown_field [BalanceChanged.cause]"]
+    );
+    assert_eq!(script.receive(frame), ["balance XBT 1 reserved - snapshot false"]);
+}
+
+#[test]
+fn an_asset_or_market_nobody_lists_is_recorded_by_its_number() {
+    let mut script = Script::connected(plan(&[]), None);
+    assert_eq!(
+        script.receive(r#"{"notice":"BalanceChanged","asset":12345,"balance":1}"#),
+        ["balance 12345 1 reserved - snapshot false"]
+    );
+    let frame = r#"{"notice":"OrderClosed","id":1,"base":12345,"counter":65283,"quantity":0,"price":1}"#;
+    assert_eq!(script.receive(frame), ["order Closed m0 1 0@1 tonce Absent"]);
+}
+
+#[test]
+fn a_damaged_frame_is_a_gap_until_a_fresh_snapshot() {
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"])]), None);
+    script.receive_all(&[WELCOME, r#"{"error_code":0,"tag":1,"orders":[]}"#]);
+    let lines = script.receive("{\"notice\":\"OrderOp");
+    assert_eq!(lines[0], "s0 gap not_understood");
+    assert!(script.sent[1].contains(r#""watch":false"#));
+    script.receive(r#"{"error_code":0,"tag":2}"#);
+    let lines = script.receive(r#"{"error_code":0,"tag":3,"orders":[]}"#);
+    assert_eq!(lines.last().unwrap(), "s0 consistent");
+}
+
+#[test]
+fn silence_beyond_what_a_stream_expects_is_a_gap_from_its_last_frame() {
+    let mut with = plan(&[("WatchOrders", &["XBT:USDT"])]);
+    with.subscribe[0].stale_after = Some(Duration::from_secs(5));
+    let mut script = Script::connected(with, None);
+    script.receive_all(&[WELCOME, r#"{"error_code":0,"tag":1,"orders":[]}"#]);
+    let heard = script.now;
+    let at = Stamp { wall: Timestamp(0), mono: heard + 5 * SECOND };
+    script.now = at.mono;
+    script.session.handle(Seq(90), at, &Input::Timer, &mut script.out);
+    let Some(Event::Transition(transition)) = script.out.events.first() else { panic!("{:?}", script.out.events) };
+    assert_eq!(transition.at, Timestamp(1_000 * SECOND + heard));
+    assert_eq!(transition.state, Coverage::Gap(feedtape::model::GapCause::Stale));
+}
+
+#[test]
+fn no_greeting_and_no_reply_end_the_connection() {
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"])]), None);
+    script.wait();
+    assert!(
+        matches!(script.wishes.as_slice(), [Action::Close { cause: CloseCause::TimedOut, .. }]),
+        "{:?}",
+        script.wishes
+    );
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"])]), None);
+    script.receive(WELCOME);
+    script.wait();
+    assert!(
+        matches!(script.wishes.as_slice(), [Action::Close { cause: CloseCause::TimedOut, .. }]),
+        "{:?}",
+        script.wishes
+    );
+}
+
+#[test]
+fn a_greeting_without_a_usable_nonce_is_never_signed() {
+    for nonce in [r#""""#, r#""AAAA""#, "5", "null", r#""azRzAi5rm1ry/l0drnz1vwAA""#, r#""!!!""#] {
+        let mut script = Script::connected(account_plan(&[]), Some(account()));
+        script.receive(&format!(r#"{{"notice":"Welcome","nonce":{nonce}}}"#));
+        assert!(script.sent.is_empty(), "{nonce}: {:?}", script.sent);
+        assert!(matches!(script.wishes.as_slice(), [Action::Close { cause: CloseCause::BadGreeting, .. }]), "{nonce}");
+    }
+}
+
+#[test]
+fn information_requests_stay_within_ten_in_ten_seconds() {
+    let mut with = account_plan(&[]);
+    with.poll = vec![poll("GetBalances", 1), poll("GetOrders", 1)];
+    let mut script = Script::connected(with, Some(account()));
+    script.receive_all(&[WELCOME, r#"{"error_code":0,"tag":1}"#]);
+    let mut times = Vec::new();
+    let mut answered = 1;
+    for _ in 0..60 {
+        while answered < script.sent.len() {
+            answered += 1;
+            times.push(script.now);
+            let frame = format!(r#"{{"error_code":0,"tag":{answered},"orders":[],"balances":[]}}"#);
+            script.receive(&frame);
+        }
+        script.wait();
+    }
+    assert!(times.len() > 30, "{}", times.len());
+    for window in times.windows(11) {
+        assert!(window[10] - window[0] >= 10 * SECOND, "{times:?}");
+    }
+}
+
+#[test]
+fn polls_repeat_and_are_covered_while_they_are_answered() {
+    let mut with = plan(&[]);
+    with.poll = vec![PollPlan {
+        markets: vec![MarketPattern::parse("XBT:USDT").unwrap()],
+        quantity: Some("-1.5".into()),
+        ..poll("EstimateMarketOrder", 7)
+    }];
+    let mut script = Script::connected(with, None);
+    let lines = script.receive(WELCOME);
+    assert!(lines.contains(&"asked s0".to_owned()), "{lines:?}");
+    assert!(script.sent[0].contains(r#""quantity":-15000"#), "{:?}", script.sent);
+    let lines = script.receive(r#"{"error_code":0,"tag":1,"quantity":15000,"total":33000}"#);
+    assert_eq!(lines[1..], ["estimate 15000 for 33000", "acknowledged s0", "s0 consistent"]);
+    let before = script.now;
+    script.wait();
+    assert_eq!(script.now - before, 7 * SECOND);
+    assert_eq!(script.sent.len(), 2);
+}
+
+#[test]
+fn a_journal_replayed_without_an_account_gives_the_same_events() {
+    let with = account_plan(&[("WatchOrders", &["XBT:USDT"]), ("WatchTicker", &["ETH:*"])]);
+    let frames = [
+        WELCOME,
+        r#"{"error_code":0,"tag":1}"#,
+        r#"{"notice":"OrderOpened","id":11,"base":63488,"counter":65283,"quantity":-5,"price":32000,"time":1}"#,
+        r#"{"error_code":0,"tag":2,"orders":[]}"#,
+        r#"{"error_code":0,"tag":4,"last":null,"bid":1,"ask":2,"low":null,"high":null,"volume":0}"#,
+        "garbage",
+        r#"{"error_code":0,"tag":7}"#,
+    ];
+    let mut live = Script::connected(with.clone(), Some(account()));
+    let lines = live.receive_all(&frames);
+    let sent = live.sent.clone();
+
+    let mut replay = Script::connected(with, None);
+    replay.obey = false;
+    let mut again = Vec::new();
+    let mut commands = sent.iter();
+    for (frame, commands_after) in frames.iter().zip([1, 5, 0, 0, 0, 2, 1]) {
+        again.extend(replay.receive(frame));
+        for command in commands.by_ref().take(commands_after) {
+            again.extend(replay.give(&Input::Sent(command.as_bytes())));
+        }
+    }
+    assert_eq!(commands.next(), None, "{sent:?}");
+    assert_eq!(again, lines);
+}
+
+#[test]
+fn the_system_generator_never_repeats_a_nonce() {
+    assert_ne!(OsRandomness.nonce(), OsRandomness.nonce());
+}
