@@ -5,6 +5,7 @@
 //! ARCHITECTURE.md draws it.
 
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod crypto;

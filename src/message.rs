@@ -3,6 +3,8 @@
 //! | message | from | to | plane |
 //! |---|---|---|---|
 //! | [`Write`] | connection, registry, recorder | sink | data: awaited, bounded by the sender's window |
+//! | [`Ready`] | recorder | registry | control, awaited |
+//! | [`Subscribe`] | recorder | registry | control |
 //! | [`CatalogChanged`] | registry | connection | control |
 //! | [`Replan`] | recorder | connection | control |
 //! | [`Refresh`] | recorder | registry | control |
@@ -10,7 +12,7 @@
 
 use std::sync::Arc;
 
-use actix::Message;
+use actix::{Message, Recipient};
 
 use crate::journal::{Batch, Plan};
 use crate::model::Catalog;
@@ -32,6 +34,17 @@ pub struct Written {
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct CatalogChanged(pub Arc<Catalog>);
+
+/// Asks for the first catalog. Answered once the first attempt to load it is over; `None`: there is none yet, and
+/// [`CatalogChanged`] will tell of it.
+#[derive(Message)]
+#[rtype(result = "Option<Arc<Catalog>>")]
+pub struct Ready;
+
+/// Tell this one of every other catalog from now on, and of the current one at once.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Subscribe(pub Recipient<CatalogChanged>);
 
 /// The configuration changed what a source is to record.
 #[derive(Message)]

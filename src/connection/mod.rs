@@ -1,1 +1,3 @@
 //! The connection actor: socket, limits, keepalive, reassembly, batching, reconnecting.
+
+pub mod rest;
