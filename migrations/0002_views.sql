@@ -9,6 +9,8 @@
 -- `side` is the order's (of a trade: the taker's). Quantities are positive; their `_raw` is negative to sell.
 -- `frame` is the number of the journal record a row was concluded from.
 
+CREATE INDEX trade_time ON trade (time);
+
 -- The recording.
 
 CREATE VIEW runs AS
@@ -22,11 +24,11 @@ SELECT id,
     durable_at,
     strftime('%Y-%m-%dT%H:%M:%S', durable_at / 1000000000, 'unixepoch')
         || printf('.%09dZ', durable_at % 1000000000) AS durable_utc,
-    outcome, version, sqlite_version, pid, config, durability, commit_interval_ns
+    kind, outcome, version, sqlite_version, pid, config, durability, commit_interval_ns
 FROM run;
 
 CREATE VIEW sessions AS
-SELECT c.id, c.run, s.name AS source, s.venue, c.kind, c.url, c.peer,
+SELECT c.id, c.run, s.name AS source, s.venue, c.url, c.peer,
     connecting_at,
     strftime('%Y-%m-%dT%H:%M:%S', connecting_at / 1000000000, 'unixepoch')
         || printf('.%09dZ', connecting_at % 1000000000) AS connecting_utc,
@@ -153,17 +155,17 @@ FROM asset a JOIN source s ON s.id = a.source;
 -- printf(format, sign, whole, fraction) is the decimal.
 CREATE VIEW instrument_format AS
 SELECT i.id AS instrument, s.name AS source, s.venue, m.name AS market, m.base, m.counter,
-    CASE WHEN i.price_places = 0 THEN '%s%d' WHEN i.price_places <= 18 THEN '%s%d.%0' || i.price_places || 'd' END AS pf,
+    iif(i.price_places = 0, '%s%d', iif(i.price_places <= 18, '%s%d.%0' || i.price_places || 'd', NULL)) AS pf,
     iif(i.price_places <= 18, CAST(substr('1000000000000000000', 1, i.price_places + 1) AS INTEGER), NULL) AS pu,
-    CASE WHEN i.quantity_places = 0 THEN '%s%d' WHEN i.quantity_places <= 18 THEN '%s%d.%0' || i.quantity_places || 'd' END AS qf,
+    iif(i.quantity_places = 0, '%s%d', iif(i.quantity_places <= 18, '%s%d.%0' || i.quantity_places || 'd', NULL)) AS qf,
     iif(i.quantity_places <= 18, CAST(substr('1000000000000000000', 1, i.quantity_places + 1) AS INTEGER), NULL) AS qu,
-    CASE WHEN i.counter_places = 0 THEN '%s%d' WHEN i.counter_places <= 18 THEN '%s%d.%0' || i.counter_places || 'd' END AS cf,
+    iif(i.counter_places = 0, '%s%d', iif(i.counter_places <= 18, '%s%d.%0' || i.counter_places || 'd', NULL)) AS cf,
     iif(i.counter_places <= 18, CAST(substr('1000000000000000000', 1, i.counter_places + 1) AS INTEGER), NULL) AS cu
 FROM instrument i JOIN market m ON m.id = i.market JOIN source s ON s.id = i.source;
 
 CREATE VIEW asset_format AS               -- the same of an asset
 SELECT a.id, s.name AS source, s.venue, a.name AS asset,
-    CASE WHEN a.places = 0 THEN '%s%d' WHEN a.places <= 18 THEN '%s%d.%0' || a.places || 'd' END AS qf,
+    iif(a.places = 0, '%s%d', iif(a.places <= 18, '%s%d.%0' || a.places || 'd', NULL)) AS qf,
     iif(a.places <= 18, CAST(substr('1000000000000000000', 1, a.places + 1) AS INTEGER), NULL) AS qu
 FROM asset a JOIN source s ON s.id = a.source;
 
@@ -197,7 +199,7 @@ SELECT t.id, t.id >> 22 AS frame, n.source, n.venue, m.name AS market, n.base, n
     nullif(t.received_at, 0) AS received_at,
     strftime('%Y-%m-%dT%H:%M:%S', nullif(t.received_at, 0) / 1000000000, 'unixepoch')
         || printf('.%09dZ', nullif(t.received_at, 0) % 1000000000) AS received_utc,
-    coalesce(t.trade_id, t.trade_ref) AS trade_id,
+    coalesce(t.trade_id, d.trade_ref) AS trade_id,
     CASE t.taker_is_bid WHEN 1 THEN 'buy' WHEN 0 THEN 'sell' END AS side,
     iif(t.price IS NULL,
         (SELECT value FROM exact x WHERE x.id = t.id AND x.n = 0 AND x.field = 'price'),
@@ -209,8 +211,7 @@ SELECT t.id, t.id >> 22 AS frame, n.source, n.venue, m.name AS market, n.base, n
     iif(t.total IS NULL,
         (SELECT value FROM exact x WHERE x.id = t.id AND x.n = 0 AND x.field = 'total'),
         printf(n.cf, iif(t.total < 0 AND t.total > -n.cu, '-', ''), t.total / n.cu, abs(t.total % n.cu))) AS total,
-    coalesce(t.bid_order, (SELECT bid_ref FROM trade_detail WHERE id = t.id)) AS bid_order,
-    coalesce(t.ask_order, (SELECT ask_ref FROM trade_detail WHERE id = t.id)) AS ask_order,
+    coalesce(t.bid_order, d.bid_ref) AS bid_order, coalesce(t.ask_order, d.ask_ref) AS ask_order,
     iif(t.bid_remaining IS NULL,
         (SELECT value FROM exact x WHERE x.id = t.id AND x.n = 0 AND x.field = 'bid_remaining'),
         printf(n.qf, iif(t.bid_remaining < 0 AND t.bid_remaining > -n.qu, '-', ''), t.bid_remaining / n.qu,
@@ -219,8 +220,9 @@ SELECT t.id, t.id >> 22 AS frame, n.source, n.venue, m.name AS market, n.base, n
         (SELECT value FROM exact x WHERE x.id = t.id AND x.n = 0 AND x.field = 'ask_remaining'),
         printf(n.qf, iif(t.ask_remaining < 0 AND t.ask_remaining > -n.qu, '-', ''), t.ask_remaining / n.qu,
             abs(t.ask_remaining % n.qu))) AS ask_remaining,
-    t.flags & 1 AS own, t.price AS price_raw, t.quantity AS quantity_raw, t.total AS total_raw
-FROM trade t JOIN market m ON m.id = t.market CROSS JOIN instrument_format n ON n.instrument = t.instrument;
+    coalesce(d.own, 0) AS own, t.price AS price_raw, t.quantity AS quantity_raw, t.total AS total_raw
+FROM trade t JOIN market m ON m.id = t.market CROSS JOIN instrument_format n ON n.instrument = t.instrument
+    LEFT JOIN trade_detail d ON d.id = t.id;
 
 CREATE VIEW order_events AS
 SELECT e.id, e.id >> 22 AS frame, n.source, n.venue, n.market, n.base, n.counter,
@@ -231,7 +233,7 @@ SELECT e.id, e.id >> 22 AS frame, n.source, n.venue, n.market, n.base, n.counter
     strftime('%Y-%m-%dT%H:%M:%S', nullif(e.received_at, 0) / 1000000000, 'unixepoch')
         || printf('.%09dZ', nullif(e.received_at, 0) % 1000000000) AS received_utc,
     CASE e.kind WHEN 0 THEN 'opened' WHEN 1 THEN 'closed' WHEN 2 THEN 'modified' END AS kind,
-    coalesce(e.order_id, e.order_ref) AS order_id,
+    coalesce(e.order_id, d.order_ref) AS order_id,
     CASE WHEN e.quantity > 0 THEN 'buy' WHEN e.quantity < 0 THEN 'sell' WHEN e.quantity IS NULL THEN (SELECT
         iif(value LIKE '-%', 'sell', 'buy') FROM exact x WHERE x.id = e.id AND x.n = 0 AND x.field = 'quantity')
         END AS side,
@@ -242,8 +244,9 @@ SELECT e.id, e.id >> 22 AS frame, n.source, n.venue, n.market, n.base, n.counter
         (SELECT value FROM exact x WHERE x.id = e.id AND x.n = 0 AND x.field = 'quantity'),
         printf(n.qf, iif(e.quantity < 0 AND e.quantity > -n.qu, '-', ''), e.quantity / n.qu,
             abs(e.quantity % n.qu))), '-') AS quantity,
-    e.tonce, e.flags & 1 AS own, e.price AS price_raw, e.quantity AS quantity_raw
-FROM order_event e CROSS JOIN instrument_format n ON n.instrument = e.instrument;
+    d.tonce, coalesce(d.own, 0) AS own, e.price AS price_raw, e.quantity AS quantity_raw
+FROM order_event e CROSS JOIN instrument_format n ON n.instrument = e.instrument
+    LEFT JOIN order_detail d ON d.id = e.id;
 
 CREATE VIEW tickers AS                  -- `..._is`: absent (unchanged), null (none now) or value
 SELECT t.id, t.id >> 22 AS frame, n.source, n.venue, n.market, n.base, n.counter,
@@ -427,8 +430,8 @@ FROM (
         count(*) AS count, min(age) AS min_ns, CAST(avg(age) AS INTEGER) AS mean_ns, max(age) AS max_ns
     FROM (
         SELECT 'order_event' AS kind, instrument, received_at, age FROM order_event
-        UNION ALL SELECT 'trade', instrument, received_at, received_at - time FROM trade
-        UNION ALL SELECT 'ticker', instrument, received_at, received_at - time FROM ticker
+        UNION ALL SELECT 'trade', instrument, received_at, age FROM trade
+        UNION ALL SELECT 'ticker', instrument, received_at, age FROM ticker
     ) CROSS JOIN instrument_format USING (instrument)
     WHERE received_at > 0 AND age IS NOT NULL
     GROUP BY kind, source, venue, market, base, counter, received_at / 60000000000

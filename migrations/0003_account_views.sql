@@ -1,7 +1,7 @@
 -- Views of the account: as those of the market (0002_views.sql).
 
-CREATE INDEX trade_own ON trade (time) WHERE flags & 1;
-CREATE INDEX order_event_own ON order_event (instrument) WHERE flags & 1;
+CREATE INDEX trade_own ON trade_detail (own) WHERE own;
+CREATE INDEX order_own ON order_detail (own) WHERE own;
 
 CREATE VIEW balances AS
 SELECT b.id, b.id >> 22 AS frame, n.source, n.venue, n.asset,
@@ -126,15 +126,15 @@ FROM (
         'buy' AS side, 'bid' AS which, coalesce(t.bid_order, d.bid_ref) AS order_id, d.bid_tonce AS tonce,
         d.bid_base_fee AS base_fee, d.bid_counter_fee AS counter_fee, t.bid_remaining AS remaining,
         CASE coalesce(t.taker_is_bid, d.own_is_taker) WHEN 1 THEN 'taker' WHEN 0 THEN 'maker' END AS role
-    FROM trade t LEFT JOIN trade_detail d ON d.id = t.id
-    WHERE t.flags & 1 AND (t.flags & 2 OR d.bid_base_fee IS NOT NULL OR d.bid_counter_fee IS NOT NULL)
+    FROM trade_detail d CROSS JOIN trade t ON t.id = d.id
+    WHERE d.own AND (d.has_bid_tonce OR d.bid_base_fee IS NOT NULL OR d.bid_counter_fee IS NOT NULL)
     UNION ALL
     SELECT t.id, t.instrument, t.time, t.received_at, t.price, t.quantity, t.total,
         'sell', 'ask', coalesce(t.ask_order, d.ask_ref), d.ask_tonce,
         d.ask_base_fee, d.ask_counter_fee, t.ask_remaining,
         CASE coalesce(1 - t.taker_is_bid, d.own_is_taker) WHEN 1 THEN 'taker' WHEN 0 THEN 'maker' END
-    FROM trade t LEFT JOIN trade_detail d ON d.id = t.id
-    WHERE t.flags & 1 AND (t.flags & 4 OR d.ask_base_fee IS NOT NULL OR d.ask_counter_fee IS NOT NULL)
+    FROM trade_detail d CROSS JOIN trade t ON t.id = d.id
+    WHERE d.own AND (d.has_ask_tonce OR d.ask_base_fee IS NOT NULL OR d.ask_counter_fee IS NOT NULL)
 ) AS f CROSS JOIN instrument_format n ON n.instrument = f.instrument;
 
 -- The account's orders as last seen, one row each: `quantity` at first, `filled` by trades seen since, `remaining` at
@@ -173,9 +173,9 @@ FROM (
             coalesce(sum(s.filled / 1000000000) OVER one, 0) * 1000000000
             + coalesce(sum(s.filled % 1000000000) OVER one, 0), NULL) AS filled
     FROM (
-        SELECT id, instrument, coalesce(order_id, order_ref) AS order_id, coalesce(time, received_at) AS at,
-            kind = 1 AS is_over, price, quantity, tonce, NULL AS filled
-        FROM order_event WHERE flags & 1
+        SELECT e.id, e.instrument, coalesce(e.order_id, d.order_ref) AS order_id, coalesce(e.time, e.received_at) AS at,
+            e.kind = 1 AS is_over, e.price, e.quantity, d.tonce, NULL AS filled
+        FROM order_detail d CROSS JOIN order_event e ON e.id = d.id WHERE d.own
         UNION ALL
         SELECT o.list, o.instrument, coalesce(o.order_id, o.order_ref), iif(l.cancelled, l.received_at, o.time),
             l.cancelled, o.price, o.quantity, o.tonce, NULL
