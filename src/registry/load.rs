@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::connection::rest::{Rest, RestError};
 use crate::model::Catalog;
 use crate::venue::{CatalogError, Venue};
@@ -38,7 +38,7 @@ pub enum LoadError {
 ///
 /// # Errors
 /// If an answer is missing or cannot be used.
-pub async fn load(venue: &dyn Venue, rest: &Rest) -> Result<Catalog, LoadError> {
+pub async fn load(venue: &dyn Venue, rest: &Rest, clock: Clock) -> Result<Catalog, LoadError> {
     let mut answers = Vec::new();
     for path in venue.catalog_paths() {
         let answer = rest.get(path).await.map_err(|reason| LoadError::Rest { path, reason })?;
@@ -48,6 +48,6 @@ pub async fn load(venue: &dyn Venue, rest: &Rest) -> Result<Catalog, LoadError> 
         answers.push(answer.body);
     }
     let bodies: Vec<&[u8]> = answers.iter().map(AsRef::as_ref).collect();
-    let catalog = venue.catalog(&bodies, clock::now().wall)?;
+    let catalog = venue.catalog(&bodies, clock.now().wall)?;
     if catalog.markets.is_empty() { Err(LoadError::Empty) } else { Ok(catalog) }
 }

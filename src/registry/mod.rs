@@ -16,6 +16,7 @@ use actix::{
 };
 use tokio::sync::oneshot;
 
+use crate::clock::Clock;
 use crate::connection::rest::Rest;
 use crate::message::{CatalogChanged, Ready, Refresh, Stop, Subscribe};
 use crate::model::Catalog;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub venue: &'static dyn Venue,
     /// Where the venue's list is; `None`: nowhere, the fallback is all there is.
     pub rest: Option<Rest>,
+    /// Says when a list was loaded.
+    pub clock: Clock,
     /// How often to load it anew; failed loads are tried again no less often.
     pub refresh: Duration,
     /// What holds until the venue's own list is had: the last one stored, else the configuration's.
@@ -74,8 +77,8 @@ impl Registry {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
-        let venue = self.settings.venue;
-        let loading = async move { load(venue, &rest).await };
+        let (venue, clock) = (self.settings.venue, self.settings.clock);
+        let loading = async move { load(venue, &rest, clock).await };
         self.loading = Some(ctx.spawn(loading.into_actor(self).map(|result, registry, ctx| {
             registry.loading = None;
             let pause = registry.take(result);

@@ -7,6 +7,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::clock::Clock;
 use crate::connection::rest::BODY_BYTES_MAX;
 use crate::model::{CatalogOrigin, Timestamp};
 use crate::venue;
@@ -110,6 +111,7 @@ fn settings(url: Option<&url::Url>, timeout: Duration, fallback: Option<Catalog>
         source: "test".to_owned(),
         venue: venue::by_name("coinflex").unwrap(),
         rest: url.map(|url| Rest::new(url.clone(), Arc::new(tls), timeout)),
+        clock: Clock::start(),
         refresh: Duration::from_millis(20),
         fallback,
     }
@@ -233,7 +235,7 @@ async fn a_load_says_what_was_asked_for_and_what_came() {
     ] {
         server.say(says);
         let rest = settings(Some(&server.url), timeout, None).rest.unwrap();
-        said.push(load(coinflex, &rest).await.unwrap_err().to_string());
+        said.push(load(coinflex, &rest, Clock::start()).await.unwrap_err().to_string());
     }
     assert_eq!(
         said,
@@ -247,6 +249,6 @@ async fn a_load_says_what_was_asked_for_and_what_came() {
     );
     server.handle.stop(false).await;
     let rest = settings(Some(&server.url), LONG, None).rest.unwrap();
-    let down = load(coinflex, &rest).await.unwrap_err().to_string();
+    let down = load(coinflex, &rest, Clock::start()).await.unwrap_err().to_string();
     assert!(down.starts_with("assets/: Failed to connect to host"), "{down}");
 }
