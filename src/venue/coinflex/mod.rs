@@ -2,6 +2,7 @@
 
 mod catalog;
 mod decode;
+mod login;
 mod markets;
 mod notice;
 mod planner;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::crypto::{Challenge, Nonce};
+use crate::crypto::Nonce;
 use crate::journal::RestAnswer;
 use crate::model::{
     AccountEvent, AssetCode, BookOrder, BookSnapshot, CloseCause, CommandSent, Coverage, Estimate, Event, GapCause,
@@ -12,13 +12,13 @@ use crate::model::{
 use crate::venue::{Action, Outgoing, Output};
 
 use super::decode::{self, Key, Message};
+use super::login::login_frame;
 use super::notice::{self, Places};
 use super::planner::Poll;
 use super::read::{Problems, Reader};
 use super::request::{Method, Request};
 use super::session::{CoinFlexSession, Login, Phase};
 use super::streams::{Asking, Kind, covered, nanos};
-use super::wire;
 
 impl CoinFlexSession {
     /// A command went out.
@@ -80,22 +80,7 @@ impl CoinFlexSession {
 
     /// The login frame, if there is somebody to log in.
     pub(super) fn login_frame(&self, tag: i64) -> Option<Outgoing> {
-        let account = self.account.as_ref()?;
-        let server_nonce = self.planner.server_nonce?;
-        let client_nonce = account.randomness.nonce();
-        let challenge = Challenge { user_id: account.user, server_nonce, client_nonce };
-        let command = |cookie: &str, signature| {
-            let login = wire::Authenticate {
-                user_id: account.user,
-                cookie: cookie.to_owned(),
-                nonce: client_nonce.to_base64(),
-                signature,
-            };
-            wire::Request::tagged(tag, wire::Command::Authenticate(login)).to_json()
-        };
-        let text = command(account.cookie.expose(), account.key.sign(&challenge).to_base64());
-        let journal = command("[redacted]", ["[redacted]".to_owned(), "[redacted]".to_owned()]);
-        Some(Outgoing { text: crate::crypto::Secret::new(text), journal, is_login: true })
+        Some(login_frame(self.account.as_ref()?, self.planner.server_nonce?, tag))
     }
 
     /// A reply came.
