@@ -1,1 +1,3 @@
 //! Captured frames through the code the socket uses: import, and the line format of captures.
+
+pub mod capture;
