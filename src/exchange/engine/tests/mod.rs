@@ -1,12 +1,15 @@
 //! The engine as its users see it.
 
+mod asking;
 mod matching;
+mod modifying;
 mod placing;
+mod properties;
 
 use std::sync::Arc;
 
 use crate::exchange::listing::{Listing, MarketId, Pair};
-use crate::model::{AssetCode, UserId};
+use crate::model::{AssetCode, Patch, UserId};
 
 use super::*;
 

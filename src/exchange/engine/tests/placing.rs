@@ -13,7 +13,7 @@ fn prices_snap_to_the_tick_as_published() {
 #[test]
 fn a_bid_reserves_its_total_rounded_up_and_an_ask_its_quantity() {
     let mut floor = Floor::new();
-    floor.place(ALICE, 3, 1 * USD);
+    floor.place(ALICE, 3, USD);
     assert_eq!(floor.story(), [format!("balance 1 65283 {}", USDT_START - 3), "opened 1 3".into(), "ticker".into()]);
     assert_eq!(floor.balance(ALICE, USDT), (USDT_START - 3, 3));
     floor.place(ALICE, -500, 9_000 * USD);
