@@ -1,0 +1,6 @@
+//! `feedtape::connection` against peers made of raw sockets, so that they can misbehave in every way.
+
+mod dial;
+mod peer;
+mod socket;
+mod tls;
