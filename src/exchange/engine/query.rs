@@ -48,6 +48,12 @@ impl Engine {
         account.flat_map(|account| self.orders.of_account(account)).map(|(_, order)| order.view())
     }
 
+    /// How many orders the user has open.
+    #[must_use]
+    pub fn order_count(&self, user: UserId) -> usize {
+        self.accounts.id(user).map_or(0, |account| self.orders.count(account))
+    }
+
     /// One of the user's open orders.
     #[must_use]
     pub fn order(&self, user: UserId, order: OrderRef) -> Option<OpenOrder> {
