@@ -69,6 +69,8 @@ pub enum Event {
     Command(Box<CommandSent>),
     /// A reply came.
     Reply(Box<ReplyReceived>),
+    /// A contradiction was found, or what changed unseen.
+    Finding(Box<Finding>),
     /// Something was not understood, wholly or in part.
     NotUnderstood(Box<NotUnderstood>),
 }
@@ -371,6 +373,72 @@ pub struct Transition {
     pub state: Coverage,
     /// What shows it beyond the frame (close code, error text), one clause.
     pub evidence: Option<String>,
+}
+
+/// What a contradiction check looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Check {
+    /// An order is opened that is open already.
+    OpenedTwice,
+    /// A notice is about an order that must have been seen before.
+    UnknownOrder,
+    /// What is left of an order does not follow from what was left before.
+    WrongRemaining,
+    /// The best bid stays at or above the best ask.
+    CrossedBook,
+    /// The ticker's bid stays another than the book's.
+    TickerBid,
+    /// The ticker's ask stays another than the book's.
+    TickerAsk,
+    /// The ticker's last price stays another than the last match's.
+    TickerLast,
+    /// A fresh snapshot differs from the book kept so far, and nothing was missed in between.
+    SnapshotDiffers,
+    /// A fresh snapshot differs from the book kept before a hole: what changed unseen. No contradiction.
+    ChangedWhileBlind,
+}
+
+impl Check {
+    /// The text that tables use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenedTwice => "opened_twice",
+            Self::UnknownOrder => "unknown_order",
+            Self::WrongRemaining => "wrong_remaining",
+            Self::CrossedBook => "crossed_book",
+            Self::TickerBid => "ticker_bid",
+            Self::TickerAsk => "ticker_ask",
+            Self::TickerLast => "ticker_last",
+            Self::SnapshotDiffers => "snapshot_differs",
+            Self::ChangedWhileBlind => "changed_while_blind",
+        }
+    }
+
+    /// Whether it compares the ticker with something else, so that either may be wrong.
+    #[must_use]
+    pub fn is_about_ticker(self) -> bool {
+        matches!(self, Self::TickerBid | Self::TickerAsk | Self::TickerLast)
+    }
+
+    /// Whether it puts the stream in doubt.
+    #[must_use]
+    pub fn is_contradiction(self) -> bool {
+        self != Self::ChangedWhileBlind
+    }
+}
+
+/// What a contradiction check found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// The check.
+    pub check: Check,
+    /// The stream it puts in doubt.
+    pub stream: StreamRef,
+    /// Since when.
+    pub since: Timestamp,
+    /// What contradicts what, one clause.
+    pub evidence: String,
 }
 
 /// A command that went out.

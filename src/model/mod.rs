@@ -14,9 +14,9 @@ mod time;
 pub use catalog::{Asset, Catalog, CatalogOrigin, Market};
 pub use coverage::{CloseCause, Coverage, GapCause, Verdict};
 pub use event::{
-    AccountEvent, Balance, BookOrder, BookSnapshot, CommandSent, Estimate, Event, MarketRef, NotUnderstood, OrderEvent,
-    OrderKind, OwnOrders, ReplyReceived, SessionChange, StreamKey, StreamRef, SubscriptionChange, Ticker, TickerField,
-    TickerKind, Trade, TradeSide, TradeVolume, Transition, UnknownReason,
+    AccountEvent, Balance, BookOrder, BookSnapshot, Check, CommandSent, Estimate, Event, Finding, MarketRef,
+    NotUnderstood, OrderEvent, OrderKind, OwnOrders, ReplyReceived, SessionChange, StreamKey, StreamRef,
+    SubscriptionChange, Ticker, TickerField, TickerKind, Trade, TradeSide, TradeVolume, Transition, UnknownReason,
 };
 pub use id::{AssetCode, Id, RunId, Seq, SessionId, UserId};
 pub use number::{Number, Price, Quantity, decimal_text};

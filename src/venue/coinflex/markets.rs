@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::check::MarketCheck;
 use crate::model::{Asset, AssetCode, Catalog, Event, Market, MarketRef, StreamRef};
 
 /// Base and counter codes: what identifies a market on the wire.
@@ -22,6 +23,8 @@ pub(super) struct Entry {
     pub(super) book: Option<StreamRef>,
     /// The stream of its ticker, if there is one.
     pub(super) ticker: Option<StreamRef>,
+    /// What its notices must not contradict.
+    pub(super) check: MarketCheck,
 }
 
 /// An asset of the session.
@@ -103,6 +106,7 @@ impl Markets {
             counter_places: counter.places,
             book: None,
             ticker: None,
+            check: MarketCheck::default(),
         });
         self.by_codes.insert(codes, reference);
         reference
@@ -118,6 +122,11 @@ impl Markets {
     pub(super) fn asset_code(&self, name: &str) -> Option<AssetCode> {
         let listed = self.catalog.as_ref().and_then(|catalog| catalog.asset(name)).and_then(|asset| asset.code);
         listed.or_else(|| name.parse().ok().map(AssetCode))
+    }
+
+    /// Every market met.
+    pub(super) fn refs(&self) -> impl Iterator<Item = MarketRef> + use<> {
+        (0..self.entries.len() as u32).map(MarketRef)
     }
 
     /// A market met before.

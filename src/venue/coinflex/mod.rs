@@ -1,6 +1,8 @@
 //! CoinFLEX v1 (and Coinfloor, whose protocol it is).
 
+mod book;
 mod catalog;
+mod check;
 mod decode;
 mod login;
 mod markets;

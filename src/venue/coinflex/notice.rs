@@ -33,13 +33,13 @@ impl Places {
 }
 
 /// `OrderOpened`, `OrderModified` or `OrderClosed`.
-pub(super) fn order(kind: OrderKind, market: MarketRef, places: Places, mut read: Reader<'_>) -> Option<Event> {
+pub(super) fn order(kind: OrderKind, market: MarketRef, places: Places, mut read: Reader<'_>) -> Option<OrderEvent> {
     let own = read.has(Key::Tonce);
     let time = match kind {
         OrderKind::Opened | OrderKind::Modified => Key::Time,
         OrderKind::Closed => Key::TimeClosed,
     };
-    Some(Event::Order(OrderEvent {
+    Some(OrderEvent {
         kind,
         market,
         id: read.needed_id(Key::Id)?,
@@ -48,7 +48,7 @@ pub(super) fn order(kind: OrderKind, market: MarketRef, places: Places, mut read
         time: read.time(time),
         tonce: read.patch(Key::Tonce),
         own,
-    }))
+    })
 }
 
 /// `OrdersMatched`.
@@ -58,7 +58,7 @@ pub(super) fn matched(
     message: &Message<'_>,
     text: &str,
     problems: &mut Problems,
-) -> Event {
+) -> Trade {
     let taker_is_bid = match message.taker_side.as_deref() {
         None => None,
         Some("bid") => Some(true),
@@ -95,29 +95,17 @@ pub(super) fn matched(
         problems.add(UnknownReason::MissingField, "bid, ask");
     }
     let id = None;
-    Event::Trade(Box::new(Trade {
-        market,
-        id,
-        quantity,
-        price,
-        total,
-        time,
-        bid,
-        ask,
-        taker_is_bid,
-        own_is_taker,
-        own,
-    }))
+    Trade { market, id, quantity, price, total, time, bid, ask, taker_is_bid, own_is_taker, own }
 }
 
 /// `TickerChanged`, or the answer to `WatchTicker`.
-pub(super) fn ticker(kind: TickerKind, market: MarketRef, places: Places, mut read: Reader<'_>) -> Event {
+pub(super) fn ticker(kind: TickerKind, market: MarketRef, places: Places, mut read: Reader<'_>) -> Ticker {
     let mut price = |key| read.number_patch(key, places.price).map(Price);
     let (last, bid, ask) = (price(Key::Last), price(Key::Bid), price(Key::Ask));
     let (low, high) = (price(Key::Low), price(Key::High));
     let volume = read.number_patch(Key::Volume, places.quantity).map(Quantity);
     let time = read.time(Key::Time);
-    Event::Ticker(Box::new(Ticker { market, kind, last, bid, ask, low, high, volume, time }))
+    Ticker { market, kind, last, bid, ask, low, high, volume, time }
 }
 
 /// `BalanceChanged`, or one of the answer to `GetBalances`.

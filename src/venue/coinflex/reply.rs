@@ -43,6 +43,16 @@ impl CoinFlexSession {
                 }
             }
         }
+        match (&request.method, request.market, request.watch) {
+            (Method::WatchOrders, Some(market), true) => self.markets.entry_mut(market).check.book_asked(),
+            (Method::WatchOrders | Method::WatchTicker, Some(_), false) => {
+                // From here on notices may be missing.
+                if let Some(stream) = request.stream {
+                    self.forget(stream);
+                }
+            }
+            _ => {}
+        }
         self.planner.went_out(&request, at.mono);
         out.events.push(Event::Command(Box::new(CommandSent {
             method: request.method.as_str().to_owned(),
@@ -163,18 +173,23 @@ impl CoinFlexSession {
                 self.unwatched(request, out);
                 return;
             }
-            Method::WatchOrders => self.book(seq, request, text, message, problems, out),
+            Method::WatchOrders => self.book(seq, at, request, text, message, problems, out),
             Method::WatchTicker => {
                 if let Some(market) = request.market {
                     let places = Places::of(&self.markets, market);
                     let read = Reader::new(text, &message.fields, problems);
-                    out.events.push(notice::ticker(TickerKind::Full, market, places, read));
+                    let ticker = notice::ticker(TickerKind::Full, market, places, read);
+                    self.markets.entry_mut(market).check.ticker(at, &ticker, &mut self.found);
+                    out.events.push(Event::Ticker(Box::new(ticker)));
                 }
             }
             Method::Unknown(_) => {}
         }
         if let Some(stream) = request.stream {
             self.acknowledged(at, stream, problems, out);
+        }
+        if let Some(market) = request.market {
+            self.conclude(market, out);
         }
     }
 
@@ -293,6 +308,7 @@ impl CoinFlexSession {
     fn book(
         &mut self,
         seq: Seq,
+        at: Stamp,
         request: &Request,
         text: &str,
         message: &Message<'_>,
@@ -306,6 +322,7 @@ impl CoinFlexSession {
         for (n, fields) in message.list.iter().flatten().enumerate() {
             orders.extend(notice::book_order(places, Reader::item(text, fields, n, problems)));
         }
+        self.markets.entry_mut(market).check.snapshot(at, &orders, &mut self.found);
         let events_from = Some(request.seq).filter(|from| *from < seq);
         out.events.push(Event::BookSnapshot(Box::new(BookSnapshot { market, events_from, has_orders: true, orders })));
     }
@@ -410,7 +427,8 @@ impl CoinFlexSession {
             };
             let market = self.markets.meet((AssetCode(base), AssetCode(counter)), &mut out.events);
             let read = Reader::new(raw, fields, problems);
-            out.events.push(notice::ticker(TickerKind::Full, market, Places::of(&self.markets, market), read));
+            let ticker = notice::ticker(TickerKind::Full, market, Places::of(&self.markets, market), read);
+            out.events.push(Event::Ticker(Box::new(ticker)));
         }
     }
 

@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use crate::journal::{Closed, Input, Opened, Plan};
 use crate::model::{
-    Catalog, Coverage, Event, GapCause, NotUnderstood, OrderKind, Seq, SessionChange, Stamp, StreamKey, StreamRef,
-    SubscriptionChange, TickerKind, Timestamp, UnknownReason,
+    Catalog, Check, Coverage, Event, Finding, GapCause, MarketRef, NotUnderstood, OrderKind, Seq, SessionChange, Stamp,
+    StreamKey, StreamRef, SubscriptionChange, TickerKind, Timestamp, UnknownReason, Verdict,
 };
 use crate::venue::{Account, Action, Output, Session};
 
+use super::check::Found;
 use super::decode::{self, Key, Message, NoticeName};
 use super::markets::Markets;
 use super::notice::{self, Places};
@@ -69,6 +70,8 @@ pub(super) struct CoinFlexSession {
     pub(super) account_parts: (bool, bool),
     /// By how much the wall clock was ahead of the monotonic one at the last input, in ns.
     pub(super) wall_ahead: i64,
+    /// What checks found and was not said yet.
+    pub(super) found: Vec<Found>,
     unknown_fields: HashSet<(String, String)>,
     deadline: Option<i64>,
 }
@@ -88,6 +91,7 @@ impl CoinFlexSession {
             greeting_deadline: 0,
             account_parts: (false, false),
             wall_ahead: 0,
+            found: Vec::new(),
             unknown_fields: HashSet::new(),
             deadline: None,
         }
@@ -300,18 +304,24 @@ impl CoinFlexSession {
         let (stream, is_own) = match order_kind {
             Some(kind) => {
                 let event = notice::order(kind, market, places, Reader::new(text, &message.fields, problems));
-                out.events.extend(event);
+                if let Some(event) = event {
+                    self.markets.entry_mut(market).check.order(at, &event, &mut self.found);
+                    out.events.push(Event::Order(event));
+                }
                 (self.markets.entry(market).book, message.fields.has(Key::Tonce))
             }
             None if name == "OrdersMatched" => {
-                let event = notice::matched(market, places, message, text, problems);
-                out.events.push(event);
+                let trade = notice::matched(market, places, message, text, problems);
+                self.markets.entry_mut(market).check.trade(at, &trade, &mut self.found);
+                out.events.push(Event::Trade(Box::new(trade)));
                 let own = [Key::BidTonce, Key::AskTonce, Key::Taker].into_iter().any(|key| message.fields.has(key));
                 (self.markets.entry(market).book, own)
             }
             None => {
                 let read = Reader::new(text, &message.fields, problems);
-                out.events.push(notice::ticker(TickerKind::Partial, market, places, read));
+                let ticker = notice::ticker(TickerKind::Partial, market, places, read);
+                self.markets.entry_mut(market).check.ticker(at, &ticker, &mut self.found);
+                out.events.push(Event::Ticker(Box::new(ticker)));
                 (self.markets.entry(market).ticker, false)
             }
         };
@@ -321,7 +331,38 @@ impl CoinFlexSession {
         if is_own {
             self.account_data(at, problems, out);
         }
+        self.conclude(market, out);
         name
+    }
+
+    /// Says what the checks of a market found: a contradiction puts its streams in doubt until a fresh snapshot.
+    pub(super) fn conclude(&mut self, market: MarketRef, out: &mut Output) {
+        let (book, ticker) = (self.markets.entry(market).book, self.markets.entry(market).ticker);
+        for found in std::mem::take(&mut self.found) {
+            let stream = if found.check.is_about_ticker() { ticker } else { book };
+            let Some(stream) = stream else { continue };
+            let Found { check, since, evidence } = found;
+            if check.is_contradiction() {
+                for doubtful in
+                    [book, ticker].into_iter().flatten().filter(|one| *one == stream || check.is_about_ticker())
+                {
+                    self.doubt(doubtful, since, check, out);
+                }
+                self.markets.entry_mut(market).check.forget_book();
+            }
+            out.events.push(Event::Finding(Box::new(Finding { check, stream, since, evidence })));
+        }
+        if let Some(deadline) = self.markets.entry(market).check.deadline() {
+            self.deadline = Some(self.deadline.map_or(deadline, |other| other.min(deadline)));
+        }
+    }
+
+    fn doubt(&mut self, stream: StreamRef, since: Timestamp, check: Check, out: &mut Output) {
+        if matches!(self.streams.state(stream), Some(Coverage::Covered(_))) {
+            let doubt = Coverage::Covered(Verdict::Unverifiable);
+            self.streams.put(stream, since, doubt, Some(check.as_str()), &mut out.events);
+            self.planner.renew(stream);
+        }
     }
 
     /// Notes that a frame of a stream came, sound or damaged.
@@ -356,6 +397,16 @@ impl CoinFlexSession {
             let gap = Coverage::Gap(GapCause::NotUnderstood);
             self.streams.put(stream, at.wall, gap, Some(evidence), &mut out.events);
             self.planner.renew(stream);
+            self.forget(stream);
+        }
+    }
+
+    /// Checks no further what a stream says, until it is taken up anew.
+    pub(super) fn forget(&mut self, stream: StreamRef) {
+        match self.streams.get(stream).kind {
+            Kind::Book(market) => self.markets.entry_mut(market).check.forget_book(),
+            Kind::Ticker(market) => self.markets.entry_mut(market).check.forget_ticker(),
+            Kind::Account | Kind::Poll(_) | Kind::Unlisted => {}
         }
     }
 
@@ -407,13 +458,21 @@ impl CoinFlexSession {
             self.streams.put(stream, since, Coverage::Gap(GapCause::Stale), None, &mut out.events);
             self.planner.renew(stream);
         }
+        for market in self.markets.refs() {
+            let check = &mut self.markets.entry_mut(market).check;
+            if check.deadline().is_some_and(|deadline| deadline <= at.mono) {
+                check.compare(at, &mut self.found);
+                self.conclude(market, out);
+            }
+        }
         self.expire(at, out);
     }
 
     fn next_deadline(&self) -> Option<i64> {
         let greeting = (self.phase == Phase::Opened).then_some(self.greeting_deadline);
         let reply = self.requests.oldest().map(|request| request.deadline);
-        [greeting, reply, self.streams.stale_deadline(), self.expiry_deadline(), self.plan_deadline()]
+        let check = self.markets.refs().filter_map(|market| self.markets.entry(market).check.deadline()).min();
+        [greeting, reply, check, self.streams.stale_deadline(), self.expiry_deadline(), self.plan_deadline()]
             .into_iter()
             .flatten()
             .min()

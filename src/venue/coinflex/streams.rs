@@ -62,6 +62,8 @@ pub(super) struct Stream {
     first_unstated: Option<Timestamp>,
     frames_unstated: u64,
     state: Option<Coverage>,
+    /// Since when it is in that state.
+    since: Timestamp,
 }
 
 /// The streams of a session.
@@ -95,6 +97,7 @@ impl Streams {
             first_unstated: None,
             frames_unstated: 0,
             state: None,
+            since: Timestamp(i64::MIN),
         });
         reference
     }
@@ -133,6 +136,9 @@ impl Streams {
             return;
         }
         entry.state = Some(state);
+        // A loss that began earlier than the state that hid it is told from there on.
+        let at = at.max(entry.since);
+        entry.since = at;
         let evidence = evidence.map(str::to_owned);
         events.push(Event::Transition(Transition { stream, at, state, evidence }));
     }

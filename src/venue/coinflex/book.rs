@@ -1,0 +1,359 @@
+//! The book of a market as the notices state it, kept to find contradictions: there is no sequence number and no
+//! checksum, so loss shows only where a notice cannot follow from the ones before.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use foldhash::fast::RandomState;
+
+use crate::model::{BookOrder, OrderEvent, OrderKind, Timestamp, Trade, TradeSide};
+
+/// A snapshot has at most the best so many orders of each side; with fewer, it has all.
+pub(super) const SNAPSHOT_SIDE_MAX: usize = 1_000;
+/// Orders kept of one book. A book that grows beyond is not checked until its next snapshot.
+const ORDERS_MAX: usize = 500_000;
+/// Notices held while a snapshot is on its way. With more, the book is not checked until its next snapshot.
+const HELD_MAX: usize = 100_000;
+
+/// An order in the book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    pub(super) is_bid: bool,
+    /// Positive to buy, negative to sell; 0 between its last match and its close.
+    pub(super) quantity: i64,
+    pub(super) price: i64,
+    /// When something was last heard of it.
+    pub(super) heard_at: Timestamp,
+}
+
+/// What cannot follow from what came before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contradiction {
+    /// An order is opened that is open already.
+    OpenedTwice { id: i64 },
+    /// A notice is about an order that must have been seen before.
+    UnknownOrder { id: i64 },
+    /// What is left of an order does not follow from what was left before.
+    WrongRemaining { id: i64, expected: i64, stated: i64 },
+}
+
+/// A change of the book, reduced to what the book needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change {
+    Opened { id: i64, quantity: i64, price: i64 },
+    Modified { id: i64, quantity: i64, price: i64 },
+    Closed { id: i64, quantity: i64 },
+    Matched { quantity: i64, bid: Option<(i64, i64)>, ask: Option<(i64, i64)> },
+}
+
+impl Change {
+    /// What an order notice changes; `None` if its numbers are not all plain integers.
+    pub(super) fn of_order(event: &OrderEvent) -> Option<Self> {
+        let id = event.id.as_int()?;
+        let quantity = event.quantity.as_ref()?.as_scaled()?;
+        let price = event.price.as_ref()?.as_scaled()?;
+        Some(match event.kind {
+            OrderKind::Opened => Self::Opened { id, quantity, price },
+            OrderKind::Modified => Self::Modified { id, quantity, price },
+            OrderKind::Closed => Self::Closed { id, quantity },
+        })
+    }
+
+    /// What a match changes; `None` as above.
+    pub(super) fn of_trade(trade: &Trade) -> Option<Self> {
+        let side = |side: &TradeSide| match &side.order {
+            None => Some(None),
+            Some(id) => Some(Some((id.as_int()?, side.remaining.as_ref()?.as_scaled()?))),
+        };
+        let quantity = trade.quantity.as_ref()?.as_scaled()?;
+        Some(Self::Matched { quantity, bid: side(&trade.bid)?, ask: side(&trade.ask)? })
+    }
+
+    /// The orders it is about.
+    fn orders(&self) -> impl Iterator<Item = i64> {
+        let (one, other) = match *self {
+            Self::Opened { id, .. } | Self::Modified { id, .. } | Self::Closed { id, .. } => (Some(id), None),
+            Self::Matched { bid, ask, .. } => (bid.map(|(id, _)| id), ask.map(|(id, _)| id)),
+        };
+        one.into_iter().chain(other)
+    }
+}
+
+/// How far the book can be relied on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// No snapshot yet, or something was not understood since.
+    #[default]
+    Unknown,
+    /// The snapshot is on its way; notices are held for it.
+    Awaited,
+    /// Known.
+    Known,
+}
+
+/// The book of a market.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    state: State,
+    orders: HashMap<i64, Order, RandomState>,
+    /// Number of orders at each price.
+    bids: BTreeMap<i64, u32>,
+    asks: BTreeMap<i64, u32>,
+    /// Whether the snapshot had all of a side: then an unknown order is a contradiction.
+    has_all_bids: bool,
+    has_all_asks: bool,
+    held: Vec<(Timestamp, Change)>,
+    /// While a snapshot is on its way although the book is known: the orders that notices changed meanwhile, of which
+    /// the snapshot may tell the state before or after.
+    touched: Option<HashSet<i64, RandomState>>,
+}
+
+/// The difference between the book as kept and a snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Difference {
+    /// Orders that the snapshot has and the book had not.
+    pub(super) appeared: usize,
+    /// Orders that the book had and the snapshot has not.
+    pub(super) vanished: usize,
+    /// Orders with another quantity or price.
+    pub(super) changed: usize,
+}
+
+impl Difference {
+    pub(super) fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Book {
+    /// A snapshot was asked for: what comes before it is applied after it.
+    pub(super) fn await_snapshot(&mut self) {
+        if self.is_known() {
+            self.touched = Some(HashSet::default());
+        } else {
+            self.state = State::Awaited;
+            self.held.clear();
+        }
+    }
+
+    /// Nothing is known for sure any more.
+    pub(super) fn forget(&mut self) {
+        self.state = State::Unknown;
+        self.held.clear();
+        self.touched = None;
+    }
+
+    /// Whether it can be relied on.
+    pub(super) fn is_known(&self) -> bool {
+        self.state == State::Known
+    }
+
+    /// Best bid and best ask.
+    pub(super) fn best(&self) -> (Option<i64>, Option<i64>) {
+        (self.bids.last_key_value().map(|(price, _)| *price), self.asks.first_key_value().map(|(price, _)| *price))
+    }
+
+    /// Whether it has been kept before.
+    pub(super) fn has_orders(&self) -> bool {
+        !self.orders.is_empty()
+    }
+
+    /// Compares a snapshot with the book as it was kept without a hole, and goes on with the book as kept.
+    pub(super) fn compare(&mut self, snapshot: &[BookOrder]) -> Difference {
+        let touched = self.touched.take().unwrap_or_default();
+        let Some(stated) = plain(snapshot) else { return Difference::default() };
+        let mut difference = Difference::default();
+        for (id, quantity, price) in stated.iter().filter(|(id, ..)| !touched.contains(id)) {
+            match self.orders.get(id) {
+                None => difference.appeared += 1,
+                Some(kept) if (kept.quantity, kept.price) != (*quantity, *price) => difference.changed += 1,
+                Some(_) => {}
+            }
+        }
+        let ids: HashSet<i64, RandomState> = stated.iter().map(|(id, ..)| *id).collect();
+        let (worst_bid, worst_ask) = (worst(&stated, true), worst(&stated, false));
+        let is_beyond = |order: &Order| match (order.is_bid, worst_bid, worst_ask) {
+            (true, Some(worst), _) => order.price <= worst,
+            (false, _, Some(worst)) => order.price >= worst,
+            _ => false,
+        };
+        let gone = self.orders.iter().filter(|(id, order)| {
+            !ids.contains(id) && !touched.contains(id) && order.quantity != 0 && !is_beyond(order)
+        });
+        difference.vanished = gone.count();
+        difference
+    }
+
+    /// Takes a snapshot and the notices held for it. Gives how it differs from the book as it was last known, and what
+    /// of the held notices contradicts it.
+    pub(super) fn take_snapshot(
+        &mut self,
+        at: Timestamp,
+        snapshot: &[BookOrder],
+        contradictions: &mut Vec<(Contradiction, Timestamp)>,
+    ) -> Difference {
+        let Some(stated) = plain(snapshot) else {
+            self.forget();
+            return Difference::default();
+        };
+        let before = std::mem::take(&mut self.orders);
+        self.bids.clear();
+        self.asks.clear();
+        self.state = State::Known;
+        let mut difference = Difference::default();
+        for (id, quantity, price) in &stated {
+            match before.get(id) {
+                None => difference.appeared += 1,
+                Some(known) if (known.quantity, known.price) != (*quantity, *price) => difference.changed += 1,
+                Some(_) => {}
+            }
+            self.insert(at, *id, *quantity, *price);
+        }
+        difference.vanished = before.keys().filter(|id| !self.orders.contains_key(id)).count();
+        self.has_all_bids = worst(&stated, true).is_none();
+        self.has_all_asks = worst(&stated, false).is_none();
+        for (at, change) in std::mem::take(&mut self.held) {
+            if let Some(found) = self.apply(at, change) {
+                contradictions.push(found);
+            }
+        }
+        difference
+    }
+
+    /// Applies a change. Gives the contradiction if there is one, and since when it may have arisen.
+    pub(super) fn apply(&mut self, at: Timestamp, change: Change) -> Option<(Contradiction, Timestamp)> {
+        match self.state {
+            State::Unknown => return None,
+            State::Awaited if self.held.len() == HELD_MAX => {
+                self.forget();
+                return None;
+            }
+            State::Awaited => {
+                self.held.push((at, change));
+                return None;
+            }
+            State::Known => {}
+        }
+        if let Some(touched) = &mut self.touched {
+            touched.extend(change.orders());
+        }
+        match change {
+            Change::Opened { id, quantity, price } => {
+                let known = self.remove(id);
+                if self.orders.len() == ORDERS_MAX {
+                    self.forget();
+                    return None;
+                }
+                self.insert(at, id, quantity, price);
+                known.map(|order| (Contradiction::OpenedTwice { id }, order.heard_at))
+            }
+            Change::Modified { id, quantity, price } => {
+                let known = self.remove(id);
+                self.insert(at, id, quantity, price);
+                self.must_be_known(known, id, quantity, at)
+            }
+            Change::Closed { id, quantity } => {
+                let known = self.remove(id);
+                match known {
+                    // What a close states is what was left; a fill to nothing was stated by its match before.
+                    Some(order) if order.quantity != quantity => {
+                        let wrong = Contradiction::WrongRemaining { id, expected: order.quantity, stated: quantity };
+                        Some((wrong, order.heard_at))
+                    }
+                    Some(_) => None,
+                    None => self.must_be_known(None, id, quantity, at),
+                }
+            }
+            Change::Matched { quantity, bid, ask } => {
+                let bid = bid.and_then(|(id, left)| self.fill(at, id, quantity, left, 1));
+                let ask = ask.and_then(|(id, left)| self.fill(at, id, quantity, left, -1));
+                bid.or(ask)
+            }
+        }
+    }
+
+    /// Applies one side of a match. `sign` is 1 for the bid, -1 for the ask.
+    fn fill(
+        &mut self,
+        at: Timestamp,
+        id: i64,
+        traded: i64,
+        left: i64,
+        sign: i64,
+    ) -> Option<(Contradiction, Timestamp)> {
+        let Some(order) = self.orders.get_mut(&id) else {
+            return self.must_be_known(None, id, sign, at);
+        };
+        let expected = order.quantity.saturating_mul(sign).saturating_sub(traded);
+        let since = std::mem::replace(&mut order.heard_at, at);
+        let was = std::mem::replace(&mut order.quantity, left.saturating_mul(sign));
+        let (is_bid, price) = (order.is_bid, order.price);
+        if was != 0 && left == 0 {
+            self.leave(is_bid, price);
+        }
+        // A fee that the buyer's balance cannot pay eats the bid's reservation, so less of a bid may be left.
+        let follows = if sign > 0 { left <= expected } else { left == expected };
+        let (expected, stated) = (expected.saturating_mul(sign), left.saturating_mul(sign));
+        (!follows).then_some((Contradiction::WrongRemaining { id, expected, stated }, since))
+    }
+
+    /// An order that was not known, although the snapshot had all of its side.
+    fn must_be_known(
+        &self,
+        known: Option<Order>,
+        id: i64,
+        quantity: i64,
+        at: Timestamp,
+    ) -> Option<(Contradiction, Timestamp)> {
+        let has_all = match quantity {
+            1.. => self.has_all_bids,
+            0 => self.has_all_bids && self.has_all_asks,
+            _ => self.has_all_asks,
+        };
+        (known.is_none() && has_all).then_some((Contradiction::UnknownOrder { id }, at))
+    }
+
+    fn insert(&mut self, at: Timestamp, id: i64, quantity: i64, price: i64) {
+        let is_bid = quantity >= 0;
+        if quantity != 0 {
+            *if is_bid { &mut self.bids } else { &mut self.asks }.entry(price).or_default() += 1;
+        }
+        self.orders.insert(id, Order { is_bid, quantity, price, heard_at: at });
+    }
+
+    fn remove(&mut self, id: i64) -> Option<Order> {
+        let order = self.orders.remove(&id)?;
+        if order.quantity != 0 {
+            self.leave(order.is_bid, order.price);
+        }
+        Some(order)
+    }
+
+    /// One order less at a price.
+    fn leave(&mut self, is_bid: bool, price: i64) {
+        let side = if is_bid { &mut self.bids } else { &mut self.asks };
+        if let Some(count) = side.get_mut(&price) {
+            *count -= 1;
+            if *count == 0 {
+                side.remove(&price);
+            }
+        }
+    }
+}
+
+/// Id, quantity and price of each order; `None` if not all are plain integers.
+fn plain(snapshot: &[BookOrder]) -> Option<Vec<(i64, i64, i64)>> {
+    let plain = |order: &BookOrder| {
+        let quantity = order.quantity.as_ref()?.as_scaled()?;
+        Some((order.id.as_ref()?.as_int()?, quantity, order.price.as_ref()?.as_scaled()?))
+    };
+    snapshot.iter().map(plain).collect()
+}
+
+/// The worst price of a side that has as many orders as a snapshot can have, so that there may be more beyond it.
+fn worst(snapshot: &[(i64, i64, i64)], is_bid: bool) -> Option<i64> {
+    let prices = || snapshot.iter().filter(|(_, quantity, _)| (*quantity >= 0) == is_bid).map(|(.., price)| *price);
+    if prices().count() < SNAPSHOT_SIDE_MAX {
+        return None;
+    }
+    if is_bid { prices().min() } else { prices().max() }
+}

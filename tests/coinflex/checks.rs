@@ -1,0 +1,196 @@
+//! Contradiction checks: each has a history in which it alone fires, and a sound history fires none.
+
+use feedtape::journal::Input;
+
+use super::script::*;
+
+/// Follows book and ticker of XBT:USDT from an empty book.
+fn following() -> Script {
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"]), ("WatchTicker", &["XBT:USDT"])]), None);
+    script.receive(WELCOME);
+    script.receive_all(&[
+        r#"{"error_code":0,"tag":1,"orders":[]}"#,
+        r#"{"error_code":0,"tag":2,"last":null,"bid":null,"ask":null,"low":null,"high":null,"volume":0}"#,
+    ]);
+    script
+}
+
+fn opened(id: i64, quantity: i64, price: i64) -> String {
+    notice("OrderOpened", &format!(r#""id":{id},"quantity":{quantity},"price":{price},"time":1"#))
+}
+
+fn closed(id: i64, quantity: i64, price: i64) -> String {
+    notice("OrderClosed", &format!(r#""id":{id},"quantity":{quantity},"price":{price}"#))
+}
+
+fn matched(bid: (i64, i64), ask: (i64, i64), quantity: i64, price: i64) -> String {
+    let (bid, bid_rem, ask, ask_rem) = (bid.0, bid.1, ask.0, ask.1);
+    let rest = format!(r#""quantity":{quantity},"price":{price},"total":1,"time":1"#);
+    notice("OrdersMatched", &format!(r#""bid":{bid},"bid_rem":{bid_rem},"ask":{ask},"ask_rem":{ask_rem},{rest}"#))
+}
+
+fn ticker(fields: &str) -> String {
+    notice("TickerChanged", fields)
+}
+
+fn notice(name: &str, fields: &str) -> String {
+    format!(r#"{{"notice":"{name}","base":63488,"counter":65283,{fields}}}"#)
+}
+
+/// What the checks say of these frames, and then of silence.
+fn findings(script: &mut Script, frames: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = frames.iter().flat_map(|frame| script.receive(frame)).collect();
+    script.now += 3 * SECOND;
+    lines.extend(script.give(&Input::Timer));
+    lines.retain(|line| line.contains(" in s") || line.contains("unverifiable"));
+    lines
+}
+
+#[test]
+fn a_sound_history_fires_no_check() {
+    let frames = [
+        opened(1, 100, 50),
+        ticker(r#""bid":50"#),
+        opened(2, -30, 60),
+        ticker(r#""ask":60"#),
+        opened(3, 40, 60),
+        matched((3, 10), (2, 0), 30, 60),
+        closed(2, 0, 60),
+        ticker(r#""last":60,"bid":60,"ask":null"#),
+        notice("OrderModified", r#""id":3,"quantity":5,"price":55,"time":1"#),
+        ticker(r#""bid":55"#),
+        closed(3, 5, 55),
+        ticker(r#""bid":50"#),
+        closed(1, 100, 50),
+        ticker(r#""bid":null"#),
+    ];
+    assert_eq!(findings(&mut following(), &frames), [String::new(); 0]);
+}
+
+#[test]
+fn an_order_opened_twice_is_found() {
+    let lines = findings(&mut following(), &[opened(1, 100, 50), ticker(r#""bid":50"#), opened(1, 100, 50)]);
+    assert_eq!(lines, ["s0 unverifiable", "opened_twice in s0: order 1 is open already"]);
+}
+
+#[test]
+fn an_order_that_was_never_opened_is_found_where_the_snapshot_had_all() {
+    for frame in [closed(7, 5, 50), notice("OrderModified", r#""id":7,"quantity":5,"price":1,"time":1"#)] {
+        let lines = findings(&mut following(), &[frame]);
+        assert_eq!(lines, ["s0 unverifiable", "unknown_order in s0: order 7 was never opened"]);
+    }
+}
+
+#[test]
+fn orders_beyond_the_best_thousand_are_no_contradiction() {
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"])]), None);
+    script.receive(WELCOME);
+    let orders: Vec<_> =
+        (0..1000).map(|n| format!(r#"{{"id":{n},"quantity":5,"price":{},"time":1}}"#, 9000 + n)).collect();
+    script.receive(&format!(r#"{{"error_code":0,"tag":1,"orders":[{}]}}"#, orders.join(",")));
+    assert_eq!(findings(&mut script, &[closed(5000, 5, 40)]), [String::new(); 0]);
+    let lines = findings(&mut script, &[closed(5000, -5, 40)]);
+    assert_eq!(lines.last().unwrap(), "unknown_order in s0: order 5000 was never opened");
+}
+
+#[test]
+fn what_is_left_of_an_order_must_follow_from_what_was_left_before() {
+    let frames = [opened(1, -100, 50), ticker(r#""ask":50"#), closed(1, -90, 50)];
+    let lines = findings(&mut following(), &frames);
+    assert_eq!(lines, ["s0 unverifiable", "wrong_remaining in s0: -100 should be left of order 1, not -90"]);
+    let frames = [opened(1, -100, 50), opened(2, 60, 50), matched((2, 0), (1, 30), 60, 50)];
+    let lines = findings(&mut following(), &frames);
+    assert_eq!(lines, ["s0 unverifiable", "wrong_remaining in s0: -40 should be left of order 1, not -30"]);
+}
+
+#[test]
+fn a_fee_may_eat_the_reservation_of_a_bid() {
+    let frames = [
+        opened(1, 100, 50),
+        opened(2, -60, 50),
+        matched((1, 35), (2, 0), 60, 50),
+        closed(2, 0, 50),
+        ticker(r#""bid":50,"last":50"#),
+    ];
+    assert_eq!(findings(&mut following(), &frames), [String::new(); 0]);
+    let frames = [opened(1, 100, 50), opened(2, -60, 50), matched((1, 45), (2, 0), 60, 50)];
+    assert_eq!(findings(&mut following(), &frames)[1], "wrong_remaining in s0: 40 should be left of order 1, not 45");
+}
+
+#[test]
+fn a_book_that_stays_crossed_is_found() {
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"])]), None);
+    script.receive_all(&[WELCOME, r#"{"error_code":0,"tag":1,"orders":[]}"#]);
+    let lines = findings(&mut script, &[opened(1, 100, 50), opened(2, -100, 50)]);
+    assert_eq!(lines, ["s0 unverifiable", "crossed_book in s0: bid 50 at ask 50"]);
+}
+
+#[test]
+fn a_ticker_that_stays_another_than_the_book_puts_both_in_doubt() {
+    for (field, frame, says) in [
+        ("bid", opened(1, 100, 50), "ticker says bid none, 50 is kept"),
+        ("ask", opened(1, -100, 50), "ticker says ask none, 50 is kept"),
+    ] {
+        let lines = findings(&mut following(), &[frame]);
+        let found = format!("ticker_{field} in s1: {says}");
+        assert_eq!(lines, ["s0 unverifiable", "s1 unverifiable", found.as_str()]);
+    }
+}
+
+#[test]
+fn a_ticker_that_misses_a_match_is_found() {
+    let frames =
+        [opened(1, 10, 50), opened(2, -10, 50), matched((1, 0), (2, 0), 10, 50), closed(1, 0, 50), closed(2, 0, 50)];
+    let lines = findings(&mut following(), &frames);
+    assert_eq!(lines.last().unwrap(), "ticker_last in s1: ticker says last none, 50 is kept");
+}
+
+#[test]
+fn a_fresh_snapshot_without_a_hole_must_be_the_book_that_was_kept() {
+    let mut script = following();
+    script.receive_all(&[&opened(1, 100, 50), &ticker(r#""bid":50"#)]);
+    script.give(&Input::Sent(br#"{"method":"WatchOrders","base":63488,"counter":65283,"watch":true,"tag":50}"#));
+    // Told while the snapshot was on its way: it may show the book before or after.
+    script.receive_all(&[&opened(2, 100, 40)]);
+    let same = r#"{"error_code":0,"tag":50,"orders":[{"id":1,"quantity":100,"price":50,"time":1}]}"#;
+    assert_eq!(findings(&mut script, &[same.to_owned()]), [String::new(); 0]);
+    script.give(&Input::Sent(br#"{"method":"WatchOrders","base":63488,"counter":65283,"watch":true,"tag":51}"#));
+    let other = r#"{"error_code":0,"tag":51,"orders":[{"id":1,"quantity":99,"price":50,"time":1},{"id":9,"quantity":1,"price":1,"time":1}]}"#;
+    let lines = findings(&mut script, &[other.to_owned()]);
+    assert_eq!(lines[1], "snapshot_differs in s0: 1 orders appeared, 1 vanished, 1 changed");
+}
+
+#[test]
+fn after_a_hole_the_difference_is_what_changed_unseen() {
+    let mut script = following();
+    script.receive_all(&[&opened(1, 100, 50), &ticker(r#""bid":50"#)]);
+    script.receive("garbage");
+    script.receive_all(&[r#"{"error_code":0,"tag":3}"#, r#"{"error_code":0,"tag":4}"#]);
+    let lines = findings(&mut script, &[r#"{"error_code":0,"tag":5,"orders":[]}"#.to_owned()]);
+    assert_eq!(lines, ["changed_while_blind in s0: 0 orders appeared, 1 vanished, 0 changed"]);
+}
+
+#[test]
+fn notices_that_overtake_the_snapshot_are_applied_after_it() {
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"])]), None);
+    script.receive(WELCOME);
+    script.receive_all(&[&opened(2, -5, 60), &closed(1, 100, 50)]);
+    let snapshot = r#"{"error_code":0,"tag":1,"orders":[{"id":1,"quantity":100,"price":50,"time":1}]}"#;
+    assert_eq!(findings(&mut script, &[snapshot.to_owned()]), [String::new(); 0]);
+    let lines = findings(&mut script, &[closed(1, 100, 50)]);
+    assert_eq!(lines[1], "unknown_order in s0: order 1 was never opened");
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"])]), None);
+    script.receive_all(&[WELCOME, &closed(1, 100, 50)]);
+    let lines = findings(&mut script, &[r#"{"error_code":0,"tag":1,"orders":[]}"#.to_owned()]);
+    assert_eq!(lines[1], "unknown_order in s0: order 1 was never opened");
+}
+
+#[test]
+fn a_contradiction_is_followed_by_a_fresh_snapshot() {
+    let mut script = following();
+    script.receive_all(&[&opened(1, 100, 50), &opened(1, 100, 50)]);
+    assert!(script.sent[2].contains(r#""watch":false"#), "{:?}", script.sent);
+    script.receive(r#"{"error_code":0,"tag":3}"#);
+    let lines = script.receive(r#"{"error_code":0,"tag":4,"orders":[{"id":1,"quantity":100,"price":50,"time":1}]}"#);
+    assert!(lines.contains(&"s0 consistent".to_owned()), "{lines:?}");
+}

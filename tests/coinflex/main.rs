@@ -1,0 +1,5 @@
+//! The CoinFLEX session, driven without a socket, a clock or a database.
+
+mod checks;
+mod script;
+mod session;
