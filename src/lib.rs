@@ -14,6 +14,7 @@ pub mod exit;
 pub mod journal;
 pub mod message;
 pub mod model;
+pub mod near;
 pub mod recorder;
 pub mod registry;
 pub mod replay;

@@ -3,8 +3,8 @@
 use crate::model::{AssetCode, Catalog};
 
 use super::error::{ConfigError, ConfigErrors};
-use super::near::near_match;
 use super::source::Source;
+use crate::near::near_match;
 
 impl Source {
     /// Checks that the markets and assets named are listed. Wildcards and codes always pass: what they mean may be

@@ -13,7 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Place};
-use super::near::{listed, near_match, or_else_known};
+use crate::near::{listed, near_match, or_else_known};
 
 /// Texts quoted in a message are cut after this many characters.
 const QUOTE_CHARS_MAX: usize = 64;

@@ -3,7 +3,7 @@
 use crate::model::{Asset, AssetCode, Market};
 
 use super::document::{Field, Section};
-use super::near::or_else_known;
+use crate::near::or_else_known;
 
 /// Assets and markets as the configuration lists them.
 #[derive(Clone, Debug, Default)]

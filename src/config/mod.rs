@@ -50,7 +50,6 @@ mod check;
 mod document;
 mod error;
 mod listing;
-mod near;
 mod secret;
 mod source;
 #[cfg(test)]
@@ -63,7 +62,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{ConfigError, ConfigErrors, Place};
-pub use near::near_match;
 pub use secret::{Credentials, Login};
 pub use source::{BuiltInExchange, BuiltInListing, Limits, Link, Pace, Source};
 

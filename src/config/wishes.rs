@@ -8,8 +8,8 @@ use crate::venue::{Poll, PollSubject, Venue};
 
 use super::document::{Field, Section};
 use super::error::Place;
-use super::near::or_else_known;
 use super::source::{DURATION_MAX, TIMEOUT_MIN};
+use crate::near::or_else_known;
 
 /// Shortest interval of a poll.
 const POLL_MIN: Duration = Duration::from_millis(100);

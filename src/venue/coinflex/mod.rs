@@ -13,6 +13,7 @@ mod reply;
 mod request;
 mod session;
 mod streams;
+pub mod typed;
 pub mod wire;
 
 use std::sync::Arc;

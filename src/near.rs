@@ -3,6 +3,7 @@
 /// The candidate that `found` is most likely a slip of; `None` if nothing is close.
 ///
 /// A slip is an inserted, lost, changed or swapped character, at most one for every three; case counts for nothing.
+#[must_use]
 pub fn near_match<'a>(found: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = found.to_lowercase();
     let slips = (found.chars().count() / 3).max(1);
@@ -15,7 +16,8 @@ pub fn near_match<'a>(found: &str, candidates: impl IntoIterator<Item = &'a str>
 }
 
 /// The end of a message that something is not known: what may have been meant, or else all that there is.
-pub(super) fn or_else_known<'a>(found: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
+#[must_use]
+pub fn or_else_known<'a>(found: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match near_match(found, known.clone()) {
         Some(near) => format!(", did you mean `{near}`"),
         None => format!("; known are {}", listed(known)),
@@ -23,7 +25,8 @@ pub(super) fn or_else_known<'a>(found: &str, known: impl IntoIterator<Item = &'a
 }
 
 /// Names as a list.
-pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+#[must_use]
+pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
