@@ -329,3 +329,13 @@ CREATE TABLE not_understood (
     text TEXT,                          -- the frame
     bytes BLOB                          -- the frame, where it is not UTF-8
 ) STRICT;
+CREATE TABLE finding (                  -- what contradiction checks found while recording
+    id INTEGER PRIMARY KEY,
+    stream INTEGER NOT NULL REFERENCES stream,
+    received_at INTEGER NOT NULL,
+    check_name TEXT NOT NULL,           -- opened_twice, wrong_remaining, crossed_book, ...
+    is_contradiction INTEGER NOT NULL,  -- 0: what changed unseen during a gap
+    since INTEGER NOT NULL,             -- from then until its next state the stream is in doubt
+    evidence TEXT NOT NULL
+) STRICT;
+CREATE INDEX finding_stream ON finding (stream, received_at);
