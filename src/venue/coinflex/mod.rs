@@ -3,6 +3,7 @@
 mod book;
 mod catalog;
 mod check;
+pub mod conversation;
 mod decode;
 mod login;
 mod markets;
