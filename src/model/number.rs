@@ -130,6 +130,12 @@ macro_rules! amount {
                 self.0.as_scaled()
             }
         }
+
+        impl AsRef<Number> for $name {
+            fn as_ref(&self) -> &Number {
+                &self.0
+            }
+        }
     };
 }
 

@@ -3,6 +3,8 @@
 use thiserror::Error;
 
 use crate::journal::Batch;
+use crate::model::{Stamp, Timestamp};
+use crate::store::RunOutcome;
 
 /// Takes batches and makes them durable in groups.
 pub trait Sink {
@@ -18,11 +20,30 @@ pub trait Sink {
     /// As for [`Sink::append`].
     fn commit(&mut self) -> Result<(), SinkError>;
 
-    /// Commits, checkpoints and closes.
+    /// Notes that everything received until `until` has been appended, with the open group or (if none is open) at
+    /// once.
+    ///
+    /// # Errors
+    /// As for [`Sink::append`].
+    fn mark(&mut self, until: Timestamp) -> Result<(), SinkError>;
+
+    /// Does a small piece of work that can wait. Called while no group is open. Says whether there is more of it.
+    ///
+    /// # Errors
+    /// If it failed; what was written stays so.
+    fn tidy(&mut self) -> Result<bool, SinkError>;
+
+    /// Opens the sink anew, after [`SinkError::Reopen`].
+    ///
+    /// # Errors
+    /// If that failed; it may be tried again.
+    fn reopen(&mut self) -> Result<(), SinkError>;
+
+    /// Commits, says that the run ended `at` with that outcome, checkpoints and closes.
     ///
     /// # Errors
     /// If that failed; what was reported durable stays so.
-    fn close(self: Box<Self>) -> Result<(), SinkError>;
+    fn close(self: Box<Self>, at: Stamp, outcome: RunOutcome) -> Result<(), SinkError>;
 }
 
 /// Why a sink could not write.

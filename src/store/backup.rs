@@ -1,0 +1,69 @@
+//! A copy of a database, safe while it is being recorded.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::backup::Backup;
+use rusqlite::{Connection, OpenFlags};
+
+use super::open::FILE_MODE;
+use super::{StoreError, migrate};
+
+/// Pages copied at a time.
+const PAGES_PER_STEP: std::os::raw::c_int = 4096;
+
+/// Pause after a step that found the database busy.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Copies the database `from` to the new file `to`, as it is at one instant.
+///
+/// The copy is written beside `to` and takes its name when it is whole. It needs no -wal. While it runs, the recorder's
+/// WAL grows, since a reader holds it.
+///
+/// # Errors
+/// If `from` is no database of ours, if there is a file `to` already, or if reading or writing failed.
+pub fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
+    if !from.exists() {
+        let source = std::io::ErrorKind::NotFound.into();
+        return Err(StoreError::Missing { path: from.to_owned(), source });
+    }
+    if to.exists() {
+        let source = std::io::ErrorKind::AlreadyExists.into();
+        return Err(StoreError::CannotOpen { path: to.to_owned(), source });
+    }
+    let mut part = to.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let copied = copy(from, &part)
+        .and_then(|()| fs::rename(&part, to).map_err(|source| StoreError::CannotOpen { path: to.to_owned(), source }));
+    if copied.is_err() {
+        // What is left of it is of no use; that it cannot be removed either is not what went wrong.
+        let _ = fs::remove_file(&part);
+    }
+    copied
+}
+
+fn copy(from: &Path, part: &Path) -> Result<(), StoreError> {
+    let read = |error| StoreError::of(from, error);
+    let write = |error| StoreError::of(part, error);
+    let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    let source = source.map_err(read)?;
+    source.busy_timeout(Duration::from_secs(5)).map_err(read)?;
+    if migrate::check(from, &source)? == 0 {
+        return Err(StoreError::Foreign { path: from.to_owned(), what: "an empty database".to_owned() });
+    }
+    let made = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(part);
+    made.map(drop).map_err(|source| StoreError::CannotOpen { path: part.to_owned(), source })?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut copy = Connection::open_with_flags(part, flags).map_err(write)?;
+    // An open read transaction keeps the instant: without one, every commit of the recorder would start the copy anew.
+    source.execute_batch("BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1;").map_err(read)?;
+    Backup::new(&source, &mut copy)
+        .and_then(|backup| backup.run_to_completion(PAGES_PER_STEP, PAUSE, None))
+        .map_err(write)?;
+    source.execute_batch("COMMIT").map_err(read)?;
+    copy.pragma_update(None, "journal_mode", "DELETE").map_err(write)?;
+    copy.close().map_err(|(_, error)| write(error))
+}

@@ -1,0 +1,167 @@
+//! What can be wrong with a database.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+use thiserror::Error;
+
+use crate::exit::Exit;
+use crate::journal::block::BlockError;
+use crate::sink::SinkError;
+
+/// Why a database cannot be used.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// It is somebody else's database, or no database at all.
+    #[error("{path} is not a feedtape database ({what}), name another file")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        what: String,
+    },
+    /// A newer feedtape wrote it.
+    #[error("{path} has schema version {found}, this feedtape knows versions up to {known}, use a newer one")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The newest version this program knows.
+        known: i64,
+    },
+    /// Another recorder records into it.
+    #[error("another recorder holds {lock}, stop it or record into another file")]
+    Locked {
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// Another program holds SQLite's lock.
+    #[error("another program is writing to {path}, end its transaction")]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No space is left.
+    #[error("no space is left for {path}, free some")]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Less space is left than the configuration wants.
+    #[error("{free} bytes are free for {path}, min_free_space wants {wanted}, free some or lower it")]
+    LowSpace {
+        /// The file.
+        path: PathBuf,
+        /// Bytes available.
+        free: u64,
+        /// Bytes wanted.
+        wanted: u64,
+    },
+    /// Its content is damaged.
+    #[error("{path} is damaged ({what}), restore a backup or move it away with its -wal and -shm")]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What shows it.
+        what: String,
+    },
+    /// It was moved, replaced or deleted while it was open.
+    #[error("{path} was moved, replaced or deleted while it was recorded into, start again to record into a new file")]
+    Moved {
+        /// Where it was.
+        path: PathBuf,
+    },
+    /// Reading or writing failed.
+    #[error("{path} cannot be read or written: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// There is no such file.
+    #[error("{path} cannot be found: {source}")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It cannot be made or opened.
+    #[error("{path} cannot be made or opened: {source}")]
+    CannotOpen {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// SQLite is too old.
+    #[error("SQLite {found} can lose commits (its WAL-reset defect), 3.51.3 or later is needed")]
+    SqliteTooOld {
+        /// Its version.
+        found: &'static str,
+    },
+    /// A defect of ours: SQLite did not accept what it was told, or a batch contradicts itself.
+    #[error("writing to {path} failed: {what}, this is a defect of feedtape")]
+    Internal {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        what: String,
+    },
+}
+
+impl StoreError {
+    /// Sorts what SQLite said of `path`.
+    #[must_use]
+    pub fn of(path: &Path, error: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
+            Some(ErrorCode::DiskFull) => Self::DiskFull { path },
+            Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, what: error.to_string() },
+            Some(ErrorCode::NotADatabase) => Self::Foreign { path, what: "no SQLite file".to_owned() },
+            Some(
+                ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::PermissionDenied
+                | ErrorCode::FileLockingProtocolFailed
+                | ErrorCode::OutOfMemory,
+            ) => Self::Io { path, source: error },
+            _ => Self::Internal { path, what: error.to_string() },
+        }
+    }
+
+    /// A block of the journal in `path` that cannot be read.
+    #[must_use]
+    pub fn of_block(path: &Path, first: i64, error: &BlockError) -> Self {
+        Self::Corrupt { path: path.to_owned(), what: format!("frame_block {first}: {error}") }
+    }
+
+    /// How a program ends that meets it.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Foreign { .. } | Self::Newer { .. } | Self::Corrupt { .. } => Exit::Data,
+            Self::Locked { .. } | Self::Busy { .. } | Self::DiskFull { .. } | Self::LowSpace { .. } => Exit::Locked,
+            Self::Moved { .. } | Self::Io { .. } => Exit::InputOutput,
+            Self::Missing { .. } => Exit::NoInput,
+            Self::CannotOpen { .. } => Exit::CannotCreate,
+            Self::SqliteTooOld { .. } | Self::Internal { .. } => Exit::Internal,
+        }
+    }
+}
+
+impl From<StoreError> for SinkError {
+    fn from(error: StoreError) -> Self {
+        let text = error.to_string();
+        match error {
+            StoreError::Busy { .. } | StoreError::DiskFull { .. } | StoreError::LowSpace { .. } => Self::Later(text),
+            StoreError::Io { .. } => Self::Reopen(text),
+            _ => Self::Fatal(text),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Opening the one writing connection: lock, file, pragmas, schema.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::raw::c_int;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, FileControl, MAIN_DB, OpenFlags};
+
+use crate::config::Durability;
+
+use super::{StoreError, migrate};
+
+/// The first SQLite without the WAL-reset defect, which could lose commits.
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// Owner reads and writes, group reads; -wal and -shm take it from the file.
+pub const FILE_MODE: u32 = 0o640;
+
+/// How long a statement waits for a lock that another program holds, before the group is put off.
+const BUSY_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Pages of the WAL after which a commit checkpoints (16 MiB).
+const CHECKPOINT_PAGES: i64 = 4096;
+
+/// What the WAL is cut to after a checkpoint.
+const WAL_BYTES_KEPT: i64 = 64 << 20;
+
+/// Page cache: enough for the ends of all tables that a group writes to.
+const CACHE_KIB: i64 = 8 << 10;
+
+fn synchronous(durability: Durability) -> &'static str {
+    match durability {
+        Durability::PowerLoss => "FULL",
+        Durability::ProcessKill => "NORMAL",
+    }
+}
+
+/// How to open a database for recording.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file; made if it does not exist.
+    pub path: PathBuf,
+    /// What a commit survives.
+    pub durability: Durability,
+    /// Bytes that must stay free on its file system.
+    pub min_free_space: u64,
+}
+
+/// The lock that keeps a second recorder out. Held as long as it lives; the file stays.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes `<path>.lock`.
+    ///
+    /// # Errors
+    /// If another process holds it or it cannot be made.
+    pub fn take(path: &Path) -> Result<Self, StoreError> {
+        let mut lock = OsString::from(path);
+        lock.push(".lock");
+        let lock = PathBuf::from(lock);
+        let file = create(&lock)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Locked { lock }),
+            Err(TryLockError::Error(source)) => Err(StoreError::CannotOpen { path: lock, source }),
+        }
+    }
+}
+
+/// Opens (or makes) the file with our mode, whatever the umask adds to nothing.
+fn create(path: &Path) -> Result<File, StoreError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(FILE_MODE)
+        .open(path)
+        .map_err(|source| StoreError::CannotOpen { path: path.to_owned(), source })
+}
+
+/// Makes the file, if there is none. An existing one is not opened: closing it would drop SQLite's locks on it.
+fn create_if_missing(path: &Path) -> Result<(), StoreError> {
+    match fs::metadata(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path).map(drop),
+        Err(source) => Err(StoreError::CannotOpen { path: path.to_owned(), source }),
+    }
+}
+
+/// Refuses if less than `min_free_space` bytes are available for the file.
+///
+/// # Errors
+/// If it is less, or the file system does not say.
+pub fn check_space(settings: &Settings) -> Result<(), StoreError> {
+    let path = &settings.path;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let free =
+        fs4::available_space(folder).map_err(|source| StoreError::CannotOpen { path: folder.to_owned(), source })?;
+    if free < settings.min_free_space {
+        return Err(StoreError::LowSpace { path: path.clone(), free, wanted: settings.min_free_space });
+    }
+    Ok(())
+}
+
+/// Opens the writing connection. The caller holds the [`Lock`].
+///
+/// # Errors
+/// If the file is foreign, newer, damaged, or cannot be opened.
+pub fn connect(settings: &Settings) -> Result<Connection, StoreError> {
+    let path = &settings.path;
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        return Err(StoreError::SqliteTooOld { found: rusqlite::version() });
+    }
+    create_if_missing(path)?;
+    let sqlite = |error| StoreError::of(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    connection.busy_timeout(BUSY_WAIT_MAX).map_err(sqlite)?;
+    let version = migrate::check(path, &connection)?;
+    let configure = |connection: &Connection| {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", synchronous(settings.durability))?;
+        connection.pragma_update(None, "foreign_keys", false)?; // the writer makes the keys; checking costs a seek each
+        connection.pragma_update(None, "mmap_size", 0)?;
+        connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        // Without -wal and -shm, who may only read the file could not open it.
+        let mut persist: c_int = 1;
+        connection.file_control(Some(MAIN_DB), FileControl::PersistWal(&mut persist))
+    };
+    configure(&connection).map_err(sqlite)?;
+    migrate::migrate(path, &mut connection, version)?;
+    Ok(connection)
+}
+
+/// Device and inode of a file, which stay with it when it is renamed. Only asks; opening and closing the file would
+/// drop SQLite's locks on it.
+///
+/// # Errors
+/// If there is no such file.
+pub fn identity(path: &Path) -> Result<(u64, u64), StoreError> {
+    let found = fs::metadata(path).map_err(|source| StoreError::CannotOpen { path: path.to_owned(), source })?;
+    Ok((found.dev(), found.ino()))
+}
