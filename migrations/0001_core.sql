@@ -22,7 +22,7 @@ CREATE TABLE run (
     config TEXT NOT NULL,               -- path of the configuration, or of the capture imported
     durability TEXT NOT NULL,           -- power-loss, process-kill
     commit_interval_ns INTEGER NOT NULL,
-    outcome TEXT                        -- stopped, failed, killed; NULL while running
+    outcome TEXT                        -- stopped, killed; NULL while running
 ) STRICT;
 
 CREATE TABLE source (

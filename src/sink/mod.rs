@@ -1,10 +1,15 @@
 //! Where batches go: the sink trait, and the actor that owns the one writing sink on its own thread.
 
+mod actor;
+mod progress;
+
+pub use actor::{GROUP_BYTES_MAX, SinkActor, SinkThread};
+pub use progress::{EventKind, Lag, Progress};
+
 use thiserror::Error;
 
 use crate::journal::Batch;
 use crate::model::{Stamp, Timestamp};
-use crate::store::RunOutcome;
 
 /// Takes batches and makes them durable in groups.
 pub trait Sink {
@@ -27,11 +32,11 @@ pub trait Sink {
     /// As for [`Sink::append`].
     fn mark(&mut self, until: Timestamp) -> Result<(), SinkError>;
 
-    /// Does a small piece of work that can wait. Called while no group is open. Says whether there is more of it.
+    /// Does a small piece of work that can wait. Called while no group is open.
     ///
     /// # Errors
     /// If it failed; what was written stays so.
-    fn tidy(&mut self) -> Result<bool, SinkError>;
+    fn tidy(&mut self) -> Result<Tidied, SinkError>;
 
     /// Opens the sink anew, after [`SinkError::Reopen`].
     ///
@@ -39,11 +44,20 @@ pub trait Sink {
     /// If that failed; it may be tried again.
     fn reopen(&mut self) -> Result<(), SinkError>;
 
-    /// Commits, says that the run ended `at` with that outcome, checkpoints and closes.
+    /// Commits, says that the run ended `at`, checkpoints and closes.
     ///
     /// # Errors
     /// If that failed; what was reported durable stays so.
-    fn close(self: Box<Self>, at: Stamp, outcome: RunOutcome) -> Result<(), SinkError>;
+    fn close(self: Box<Self>, at: Stamp) -> Result<(), SinkError>;
+}
+
+/// What [`Sink::tidy`] did and found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tidied {
+    /// Whether there is more to do at once.
+    pub has_more: bool,
+    /// Size of what is committed but not yet in its final place (SQLite's WAL), in bytes.
+    pub wal_bytes: u64,
 }
 
 /// Why a sink could not write.

@@ -10,7 +10,11 @@ use super::StoreError;
 pub const APPLICATION_ID: i64 = 0x4654_4150;
 
 /// The migrations, in order; the first makes version 1. Append-only once released.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_core.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_core.sql"),
+    include_str!("../../migrations/0002_views.sql"),
+    include_str!("../../migrations/0003_account_views.sql"),
+];
 
 /// The schema version this program writes (`PRAGMA user_version`).
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;

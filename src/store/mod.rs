@@ -9,11 +9,12 @@ mod merge;
 mod migrate;
 mod open;
 mod run;
+mod tidy;
 mod writer;
 
 pub use backup::backup;
 pub use error::StoreError;
 pub use migrate::{APPLICATION_ID, SCHEMA_VERSION};
 pub use open::Settings;
-pub use run::{Begun, RunInfo, RunKind, RunOutcome};
+pub use run::{Begun, RunInfo, RunKind};
 pub use writer::Store;

@@ -29,11 +29,9 @@ pub enum RunKind {
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum RunOutcome {
+pub(super) enum RunOutcome {
     /// In order, as told.
     Stopped,
-    /// In order, because of an error.
-    Failed,
     /// Without saying so; found at the next start.
     Killed,
 }
@@ -50,12 +48,9 @@ impl RunKind {
 }
 
 impl RunOutcome {
-    /// The text that tables use.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Stopped => "stopped",
-            Self::Failed => "failed",
             Self::Killed => "killed",
         }
     }
@@ -147,12 +142,16 @@ impl Store {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn end_run(&mut self, at: Stamp, outcome: RunOutcome) -> Result<(), StoreError> {
+    pub fn end_run(&mut self, at: Stamp) -> Result<(), StoreError> {
         let Some(run) = self.run() else { return Ok(()) };
         let path = self.settings().path.clone();
         let sources = sources_of(&self.connection, run).map_err(|error| StoreError::of(&path, error))?;
         let sources = sources.into_iter().map(|(source, _)| SourceEnd { source, until: at.wall }).collect();
-        self.record(RecordKind::RunEnded, at, &Ended { run, outcome, durable_at: at.wall, sources })
+        self.record(
+            RecordKind::RunEnded,
+            at,
+            &Ended { run, outcome: RunOutcome::Stopped, durable_at: at.wall, sources },
+        )
     }
 
     /// The run before, if it did not end in order, and how far it got.
@@ -258,7 +257,6 @@ fn end(group: &Group<'_>, ended: &Ended, stopped_at: Option<Timestamp>) -> Writt
     let connection = group.connection;
     let (cause, evidence) = match ended.outcome {
         RunOutcome::Stopped => (CloseCause::Stopped, "the recorder was stopped"),
-        RunOutcome::Failed => (CloseCause::Stopped, "the recorder ended because of an error"),
         RunOutcome::Killed => (CloseCause::Killed, "the recorder was killed"),
     };
     let not_running = GapCause::NotRunning.as_str();

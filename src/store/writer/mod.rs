@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::journal::{Batch, RecordKind};
 use crate::model::{Event, Id, MarketRef, Number, Patch, RunId, SessionId, Stamp, StreamRef, Timestamp};
-use crate::sink::{Sink, SinkError};
+use crate::sink::{Sink, SinkError, Tidied};
 
 pub(super) use self::frames::{insert_block, next_seq};
 
@@ -25,7 +25,7 @@ use self::frames::Frames;
 use self::memory::{Market, Memory, Session, Stream};
 use self::rows::Rows;
 use super::open::{self, Lock};
-use super::{RunOutcome, Settings, StoreError, merge, run};
+use super::{Settings, StoreError, merge, run, tidy};
 
 /// A row's id has its frame's number above this many bits, and below them the place of its event within that frame.
 const EVENT_BITS: u32 = 22;
@@ -41,6 +41,7 @@ pub struct Store {
     pub(super) settings: Settings,
     pub(super) connection: Connection,
     pub(super) merge: merge::Progress,
+    pub(super) watch: tidy::Watch,
     memory: Memory,
     committed: Memory,
     frames: Frames,
@@ -98,6 +99,7 @@ impl Store {
             settings,
             connection,
             merge,
+            watch: tidy::Watch::default(),
             memory,
             frames,
             tables,
@@ -304,18 +306,17 @@ impl Sink for Store {
         Ok(self.mark_durable(until)?)
     }
 
-    fn tidy(&mut self) -> Result<bool, SinkError> {
-        self.check_moved()?;
-        Ok(self.merge_step()?)
+    fn tidy(&mut self) -> Result<Tidied, SinkError> {
+        Ok(self.tidy_up()?)
     }
 
     fn reopen(&mut self) -> Result<(), SinkError> {
         Ok(self.reopen_file()?)
     }
 
-    fn close(mut self: Box<Self>, at: Stamp, outcome: RunOutcome) -> Result<(), SinkError> {
+    fn close(mut self: Box<Self>, at: Stamp) -> Result<(), SinkError> {
         self.commit_group()?;
-        self.end_run(at, outcome)?;
+        self.end_run(at)?;
         Ok(self.close_file()?)
     }
 }

@@ -1,0 +1,350 @@
+//! The actor that owns the one sink, on a thread of its own.
+//!
+//! Batches are written as they come and made durable in groups. A [`Write`] is answered when its group is durable, so a
+//! sender that bounds what it has unanswered bounds the memory of the whole path.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+use tracing::{debug, error, info, warn};
+
+use crate::clock::Clock;
+use crate::journal::Batch;
+use crate::message::{Stop, Write, Written};
+use crate::model::{Stamp, Timestamp};
+
+use super::{Progress, Sink, SinkError};
+
+/// A group is committed at this size, in bytes of [`Batch::bytes`], however young it is. A sender whose window is smaller
+/// waits for the commit interval instead.
+pub const GROUP_BYTES_MAX: usize = 4 << 20;
+
+/// How often the sink looks after itself when nothing comes.
+const TURN: Duration = Duration::from_secs(1);
+
+/// Pause between small pieces of work that can wait, so that batches get in between.
+const TIDY_PAUSE: Duration = Duration::from_millis(20);
+
+/// First and longest pause before a failed group is written again.
+const RETRY_MIN: Duration = Duration::from_millis(50);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// A stall longer than this is an error that somebody should see to.
+const STALL_TOLD: Duration = Duration::from_secs(10);
+
+type Answer = oneshot::Sender<Result<Written, SinkError>>;
+
+/// Owns the sink.
+pub struct SinkActor {
+    sink: Option<Box<dyn Sink + Send>>,
+    commit_interval: Duration,
+    clock: Clock,
+    progress: Arc<Progress>,
+    failed: Option<oneshot::Sender<SinkError>>,
+    /// What is written but not durable, with who waits for it.
+    group: Vec<(Batch, Answer)>,
+    group_bytes: usize,
+    group_since: Stamp,
+    commit_timer: Option<SpawnHandle>,
+    tidy_timer: Option<SpawnHandle>,
+    tidied_at: i64,
+    turned_at: Timestamp,
+    trouble: Option<Trouble>,
+}
+
+/// The sink could not write, and the group is waiting to be written again.
+struct Trouble {
+    since: Stamp,
+    cause: SinkError,
+    pause: Duration,
+    is_told: bool,
+}
+
+/// The sink's thread.
+pub struct SinkThread {
+    /// The actor.
+    pub addr: Addr<SinkActor>,
+    /// Says so when the sink can write no more; whoever waits for it ends the recorder.
+    pub failed: oneshot::Receiver<SinkError>,
+    arbiter: Arbiter,
+}
+
+impl SinkThread {
+    /// Ends the thread and waits for it. Send [`Stop`] first: what is not durable is lost.
+    ///
+    /// # Errors
+    /// If the thread panicked.
+    pub fn join(self) -> std::thread::Result<()> {
+        self.arbiter.stop();
+        self.arbiter.join()
+    }
+}
+
+impl SinkActor {
+    /// Starts the actor with a sink that is open, on a thread of its own.
+    #[must_use]
+    pub fn start(
+        sink: Box<dyn Sink + Send>,
+        commit_interval: Duration,
+        clock: Clock,
+        progress: Arc<Progress>,
+    ) -> SinkThread {
+        let arbiter = Arbiter::new();
+        let (failed, has_failed) = oneshot::channel();
+        let addr = Self::start_in_arbiter(&arbiter.handle(), move |_| Self {
+            sink: Some(sink),
+            commit_interval,
+            clock,
+            progress,
+            failed: Some(failed),
+            group: Vec::new(),
+            group_bytes: 0,
+            group_since: Stamp::default(),
+            commit_timer: None,
+            tidy_timer: None,
+            tidied_at: 0,
+            turned_at: clock.now().wall,
+            trouble: None,
+        });
+        SinkThread { addr, failed: has_failed, arbiter }
+    }
+
+    /// Takes a batch into the group.
+    fn take(&mut self, batch: Batch, answer: Answer, ctx: &mut Context<Self>) {
+        let now = self.clock.now();
+        self.progress.turn(now);
+        if self.sink.is_none() {
+            // Nobody listens any more if that fails.
+            let _ = answer.send(Err(SinkError::Fatal("the sink is closed".to_owned())));
+            return;
+        }
+        if self.group.is_empty() {
+            self.group_since = now;
+        }
+        self.group_bytes += batch.bytes();
+        self.group.push((batch, answer));
+        if self.trouble.is_some() {
+            return;
+        }
+        if let Err(error) = self.write_last() {
+            self.fail(error, ctx);
+        } else if self.group_bytes >= GROUP_BYTES_MAX || elapsed(self.group_since.mono, now) >= self.commit_interval {
+            self.commit(ctx);
+        } else if self.commit_timer.is_none() {
+            self.commit_timer = Some(ctx.run_later(self.commit_interval, |actor, ctx| {
+                actor.commit_timer = None;
+                actor.commit(ctx);
+            }));
+        }
+    }
+
+    fn write_last(&mut self) -> Result<(), SinkError> {
+        match (&mut self.sink, self.group.last()) {
+            (Some(sink), Some((batch, _))) => sink.append(batch),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the group durable and answers for it.
+    fn commit(&mut self, ctx: &mut Context<Self>) {
+        if self.trouble.is_some() {
+            return;
+        }
+        match self.try_commit() {
+            Ok(()) => self.tidy_if_due(ctx),
+            Err(error) => self.fail(error, ctx),
+        }
+        if let Some(timer) = self.commit_timer.take() {
+            ctx.cancel_future(timer);
+        }
+    }
+
+    fn try_commit(&mut self) -> Result<(), SinkError> {
+        let Some(sink) = &mut self.sink else { return Ok(()) };
+        if self.group.is_empty() {
+            return Ok(());
+        }
+        sink.commit()?;
+        let now = self.clock.now();
+        self.progress.commit(self.group.iter().map(|(batch, _)| batch), now);
+        self.progress.turn(now);
+        self.group_bytes = 0;
+        for (batch, answer) in self.group.drain(..) {
+            // A sender that is gone does not wait for its answer.
+            let _ = answer.send(Ok(Written { spent: batch }));
+        }
+        Ok(())
+    }
+
+    /// The sink could not write: keeps the group and tries again later, or gives up.
+    fn fail(&mut self, cause: SinkError, ctx: &mut Context<Self>) {
+        if let SinkError::Fatal(_) = cause {
+            self.give_up(&cause);
+            return;
+        }
+        let now = self.clock.now();
+        match &mut self.trouble {
+            None => {
+                warn!(%cause, "cannot write, trying again");
+                self.progress.stall(Some(now));
+                self.trouble = Some(Trouble { since: now, cause, pause: RETRY_MIN, is_told: false });
+            }
+            Some(trouble) => {
+                let stalled = elapsed(trouble.since.mono, now);
+                if stalled >= STALL_TOLD && !trouble.is_told {
+                    error!(%cause, ?stalled, "still cannot write: nothing is being recorded");
+                    trouble.is_told = true;
+                }
+                trouble.cause = cause;
+                trouble.pause = (trouble.pause * 2).min(RETRY_MAX);
+            }
+        }
+        let pause = self.trouble.as_ref().map_or(RETRY_MIN, |trouble| trouble.pause);
+        ctx.run_later(pause, |actor, ctx| {
+            actor.progress.turn(actor.clock.now());
+            match actor.try_again() {
+                Ok(()) => actor.tidy_if_due(ctx),
+                Err(error) => actor.fail(error, ctx),
+            }
+        });
+    }
+
+    /// Writes the whole group again and commits it.
+    fn try_again(&mut self) -> Result<(), SinkError> {
+        let (Some(sink), Some(trouble)) = (&mut self.sink, &self.trouble) else { return Ok(()) };
+        if let SinkError::Reopen(_) = trouble.cause {
+            sink.reopen().map_err(|error| match error {
+                SinkError::Later(text) => SinkError::Reopen(text),
+                error => error,
+            })?;
+        }
+        for (batch, _) in &self.group {
+            sink.append(batch)?;
+        }
+        self.try_commit()?;
+        let since = self.trouble.take().map(|trouble| trouble.since);
+        self.progress.stall(None);
+        let now = self.clock.now();
+        let stalled = since.map(|since| elapsed(since.mono, now));
+        info!(?stalled, "writing again, nothing was lost");
+        Ok(())
+    }
+
+    /// Answers everyone with the error and tells the recorder.
+    fn give_up(&mut self, cause: &SinkError) {
+        error!(%cause, "cannot write any more");
+        self.sink = None;
+        self.group_bytes = 0;
+        for (_, answer) in self.group.drain(..) {
+            let _ = answer.send(Err(cause.clone()));
+        }
+        if let Some(failed) = self.failed.take() {
+            let _ = failed.send(cause.clone());
+        }
+    }
+
+    /// What is done every second: notes until when all is stored, and tidies.
+    fn turn(&mut self, ctx: &mut Context<Self>) {
+        let now = self.clock.now();
+        self.progress.turn(now);
+        let Some(sink) = &mut self.sink else { return };
+        if self.trouble.is_some() {
+            return;
+        }
+        // What arrived before the last turn has been shipped since, and what was shipped before this one is appended.
+        let until = std::mem::replace(&mut self.turned_at, now.wall);
+        if let Err(error) = sink.mark(until) {
+            self.fail(error, ctx);
+        } else {
+            self.tidy_if_due(ctx);
+        }
+    }
+
+    /// Tidies if there is no group open and it is a while since.
+    fn tidy_if_due(&mut self, ctx: &mut Context<Self>) {
+        let since = elapsed(self.tidied_at, self.clock.now());
+        if since >= TURN && self.tidy_timer.is_none() {
+            self.tidy(ctx);
+        }
+    }
+
+    fn tidy(&mut self, ctx: &mut Context<Self>) {
+        let Some(sink) = &mut self.sink else { return };
+        if !self.group.is_empty() || self.trouble.is_some() {
+            return;
+        }
+        match sink.tidy() {
+            Ok(tidied) => {
+                self.progress.see_wal(tidied.wal_bytes);
+                if tidied.has_more {
+                    self.tidy_timer = Some(ctx.run_later(TIDY_PAUSE, |actor, ctx| {
+                        actor.tidy_timer = None;
+                        actor.tidy(ctx);
+                    }));
+                } else {
+                    self.tidied_at = self.clock.now().mono;
+                }
+            }
+            Err(SinkError::Later(cause)) => {
+                self.tidied_at = self.clock.now().mono;
+                debug!(%cause, "cannot tidy now");
+            }
+            Err(error) => self.fail(error, ctx),
+        }
+    }
+
+    /// Commits what there is, ends the run and closes.
+    fn close(&mut self) -> Result<(), SinkError> {
+        if self.trouble.is_some() {
+            self.try_again()?;
+        } else {
+            self.try_commit()?;
+        }
+        match self.sink.take() {
+            Some(sink) => sink.close(self.clock.now()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// By the monotonic clock.
+fn elapsed(since: i64, now: Stamp) -> Duration {
+    Duration::from_nanos(u64::try_from(now.mono.saturating_sub(since)).unwrap_or(0))
+}
+
+impl Actor for SinkActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // Senders bound themselves; a mailbox that refused would only hide that.
+        ctx.set_mailbox_capacity(1024);
+        ctx.run_interval(TURN, Self::turn);
+    }
+}
+
+impl Handler<Write> for SinkActor {
+    type Result = ResponseFuture<Result<Written, SinkError>>;
+
+    fn handle(&mut self, Write(batch): Write, ctx: &mut Self::Context) -> Self::Result {
+        let (answer, answered) = oneshot::channel();
+        self.take(batch, answer, ctx);
+        Box::pin(async move {
+            let closed = |_| Err(SinkError::Fatal("the sink ended before the batch was durable".to_owned()));
+            answered.await.unwrap_or_else(closed)
+        })
+    }
+}
+
+impl Handler<Stop> for SinkActor {
+    type Result = Result<(), SinkError>;
+
+    fn handle(&mut self, Stop: Stop, _: &mut Self::Context) -> Self::Result {
+        let closed = self.close();
+        if let Err(cause) = &closed {
+            self.give_up(cause);
+        }
+        closed
+    }
+}

@@ -1,0 +1,58 @@
+//! What the writer does while it has time: look after its file, and merge small blocks.
+
+use std::ffi::OsString;
+use std::fs;
+
+use tracing::warn;
+
+use crate::sink::Tidied;
+
+use super::{Store, StoreError, open};
+
+/// A WAL larger than this means that somebody keeps it from being emptied.
+const WAL_BYTES_USUAL_MAX: u64 = 256 << 20;
+
+/// What was warned of and still holds.
+#[derive(Default)]
+pub struct Watch {
+    wal_is_long: bool,
+    space_is_low: bool,
+}
+
+impl Store {
+    /// Checks that the file is still there and has room, and merges some small blocks.
+    ///
+    /// # Errors
+    /// If the file was moved or merging failed.
+    pub fn tidy_up(&mut self) -> Result<Tidied, StoreError> {
+        self.check_moved()?;
+        self.warn_of_low_space();
+        let wal_bytes = self.wal_bytes();
+        self.warn_of_long_wal(wal_bytes);
+        Ok(Tidied { has_more: self.merge_step()?, wal_bytes })
+    }
+
+    /// Size of the -wal file; only asked for, never opened.
+    fn wal_bytes(&self) -> u64 {
+        let mut wal = OsString::from(&self.settings.path);
+        wal.push("-wal");
+        fs::metadata(wal).map_or(0, |found| found.len())
+    }
+
+    fn warn_of_long_wal(&mut self, wal_bytes: u64) {
+        let is_long = wal_bytes > WAL_BYTES_USUAL_MAX;
+        if is_long && !self.watch.wal_is_long {
+            let database = self.settings.path.display();
+            warn!(%database, wal_bytes, "the WAL cannot be emptied, a reader holds an old snapshot: end its transaction");
+        }
+        self.watch.wal_is_long = is_long;
+    }
+
+    fn warn_of_low_space(&mut self) {
+        let low = open::check_space(&self.settings).err();
+        if let (Some(error), false) = (&low, self.watch.space_is_low) {
+            warn!(%error, "recording goes on until the disk is full");
+        }
+        self.watch.space_is_low = low.is_some();
+    }
+}
