@@ -375,6 +375,7 @@ impl Group<'_> {
             Event::Transition(transition) => self.transition(transition),
             Event::Command(command) => self.command(command),
             Event::Reply(reply) => self.reply(reply),
+            Event::Finding(finding) => self.finding(finding),
             Event::NotUnderstood(what) => self.not_understood(what),
         }
     }

@@ -1,11 +1,11 @@
-//! Sessions, streams, subscriptions, transitions, commands, replies, and what was not understood.
+//! Sessions, streams, subscriptions, transitions, commands, replies, findings, and what was not understood.
 
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use crate::model::{
-    CommandSent, Coverage, NotUnderstood, ReplyReceived, SessionChange, SessionId, StreamKey, StreamRef,
+    CommandSent, Coverage, Finding, NotUnderstood, ReplyReceived, SessionChange, SessionId, StreamKey, StreamRef,
     SubscriptionChange, Transition,
 };
 
@@ -195,6 +195,16 @@ impl Group<'_> {
             "INSERT INTO reply (id, session, received_at, tag, command_seq, method, error_code, error_message) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             params![self.id, self.session_id.0, self.at.0, tag, command, method, error_code, error_message],
+        )
+    }
+
+    pub(super) fn finding(&self, finding: &Finding) -> Written {
+        let stream = self.stream(finding.stream)?.stream;
+        let (check, is_contradiction) = (finding.check.as_str(), finding.check.is_contradiction());
+        self.change(
+            "INSERT INTO finding (id, stream, received_at, check_name, is_contradiction, since, evidence) \
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            params![self.id, stream, self.at.0, check, is_contradiction, finding.since.0, finding.evidence],
         )
     }
 

@@ -8,9 +8,9 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::Durability;
 use crate::model::{
-    AccountEvent, Asset, AssetCode, Balance, BookOrder, BookSnapshot, Catalog, CatalogOrigin, CloseCause, CommandSent,
-    Coverage, Estimate, GapCause, Market, NotUnderstood, OrderEvent, OrderKind, OwnOrders, Price, Quantity,
-    ReplyReceived, Seq, SessionChange, StreamKey, SubscriptionChange, Ticker, TickerKind, Trade, TradeSide,
+    AccountEvent, Asset, AssetCode, Balance, BookOrder, BookSnapshot, Catalog, CatalogOrigin, Check, CloseCause,
+    CommandSent, Coverage, Estimate, Finding, GapCause, Market, NotUnderstood, OrderEvent, OrderKind, OwnOrders, Price,
+    Quantity, ReplyReceived, Seq, SessionChange, StreamKey, SubscriptionChange, Ticker, TickerKind, Trade, TradeSide,
     TradeVolume, Transition, UnknownReason, UserId, Verdict,
 };
 use crate::store::{Begun, RunInfo, RunKind};
@@ -367,6 +367,12 @@ fn a_session_and_its_subscriptions_are_followed_from_dialling_to_close() {
         error_code: Some(0),
         error_message: None,
     };
+    let finding = Finding {
+        check: Check::ChangedWhileBlind,
+        stream: STREAM,
+        since: Timestamp(T0 + 620),
+        evidence: "2 orders".to_owned(),
+    };
     let command = CommandSent { method: "WatchOrders".to_owned(), tag: Some(1), stream: Some(STREAM) };
     script
         .record(
@@ -385,6 +391,7 @@ fn a_session_and_its_subscriptions_are_followed_from_dialling_to_close() {
             Event::Reply(Box::new(reply)),
             Event::Subscription(SubscriptionChange::Acknowledged(STREAM)),
             transition(700, Coverage::Covered(Verdict::Consistent)),
+            Event::Finding(Box::new(finding)),
             data(650, 700, 2),
         ]);
     store.append(&script.ship()).unwrap();
@@ -429,6 +436,13 @@ fn a_session_and_its_subscriptions_are_followed_from_dialling_to_close() {
     assert_eq!(
         ask(&store, "SELECT method, tag, stream, sent_at - 1580000000000000000 FROM command"),
         "WatchOrders|1|1|500"
+    );
+    assert_eq!(
+        ask(
+            &store,
+            "SELECT id >> 22, stream, check_name, is_contradiction, since - 1580000000000000000, evidence FROM finding"
+        ),
+        "8|1|changed_while_blind|0|620|2 orders"
     );
     assert_eq!(ask(&store, "SELECT tag, command_seq, method, error_code FROM reply"), "1|4|WatchOrders|0");
     assert_eq!(
