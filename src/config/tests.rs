@@ -592,3 +592,16 @@ fn no_debug_text_shows_a_secret() {
     let login = parse(text).unwrap().sources[0].login.clone().unwrap();
     assert!(!format!("{login:?} {:?}", login.credentials()).contains("canary"));
 }
+
+#[test]
+fn every_configuration_among_the_examples_loads() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    assert!(files.len() >= 2, "{files:?}");
+    for file in files {
+        if let Err(errors) = Config::load(&[file]) {
+            panic!("{errors}");
+        }
+    }
+}
