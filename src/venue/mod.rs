@@ -5,6 +5,7 @@
 
 pub mod coinflex;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -33,6 +34,9 @@ pub trait Venue: Sync {
 
     /// A session, before its first input. Without an account it never asks to log in.
     fn session(&self, account: Option<Arc<Account>>) -> Box<dyn Session>;
+
+    /// What may be kept of a text frame that was sent: the frame without what is secret in it.
+    fn redact<'a>(&self, sent: &'a str) -> Cow<'a, str>;
 
     /// Paths below the REST URL whose answers make the catalog, in the order [`Venue::catalog`] takes them.
     fn catalog_paths(&self) -> &'static [&'static str];

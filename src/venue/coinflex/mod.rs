@@ -17,6 +17,7 @@ mod streams;
 pub mod typed;
 pub mod wire;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::model::{Catalog, Timestamp};
@@ -55,6 +56,9 @@ impl Venue for CoinFlex {
     }
     fn session(&self, account: Option<Arc<Account>>) -> Box<dyn Session> {
         Box::new(session::CoinFlexSession::new(account))
+    }
+    fn redact<'a>(&self, sent: &'a str) -> Cow<'a, str> {
+        login::redact(sent)
     }
     fn catalog_paths(&self) -> &'static [&'static str] {
         catalog::PATHS
