@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod import;
 mod log;
 mod man;
 
@@ -12,6 +13,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::ConfigErrors;
 use crate::exit::{Exit, Failure};
+use crate::store::StoreError;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -44,6 +46,7 @@ struct Cli {
 enum Command {
     Check(check::Args),
     Completions(completions::Args),
+    Import(import::Args),
     Man(man::Args),
 }
 
@@ -59,6 +62,7 @@ pub fn run() -> ExitCode {
     let end = match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Completions(args) => completions::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Man(args) => man::run(&args),
     };
     end.unwrap_or_else(|failure| complain(&failure)).into()
@@ -95,6 +99,12 @@ fn end_with_the_first_panic() {
         report(panic);
         std::process::exit(Exit::Internal as i32);
     }));
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        error.exit().because(error)
+    }
 }
 
 impl From<ConfigErrors> for Failure {

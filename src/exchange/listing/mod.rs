@@ -1,6 +1,7 @@
 //! What the exchange lists: assets and markets. Data only; the server turns it into JSON, the engine into books.
 
 mod calendar;
+mod catalog;
 mod coinflex;
 mod coinfloor;
 
