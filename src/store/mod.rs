@@ -9,6 +9,8 @@ mod merge;
 mod migrate;
 mod open;
 mod run;
+#[cfg(test)]
+mod script;
 mod tidy;
 mod writer;
 
