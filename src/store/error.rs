@@ -31,6 +31,24 @@ pub enum StoreError {
         /// The newest version this program knows.
         known: i64,
     },
+    /// An older feedtape wrote it.
+    #[error(
+        "{path} has schema version {found}, this feedtape reads version {known}, record into a copy of it to bring that up to date"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The version this program reads.
+        known: i64,
+    },
+    /// Part of it is in its -wal, which cannot be read without writing beside it.
+    #[error("{path} has a -wal, and its folder cannot be written to, copy both to a folder of yours")]
+    Unsettled {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another recorder records into it.
     #[error("another recorder holds {lock}, stop it or record into another file")]
     Locked {
@@ -145,9 +163,9 @@ impl StoreError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Foreign { .. } | Self::Newer { .. } | Self::Corrupt { .. } => Exit::Data,
+            Self::Foreign { .. } | Self::Newer { .. } | Self::Older { .. } | Self::Corrupt { .. } => Exit::Data,
             Self::Locked { .. } | Self::Busy { .. } | Self::DiskFull { .. } | Self::LowSpace { .. } => Exit::Locked,
-            Self::Moved { .. } | Self::Io { .. } => Exit::InputOutput,
+            Self::Moved { .. } | Self::Io { .. } | Self::Unsettled { .. } => Exit::InputOutput,
             Self::Missing { .. } => Exit::NoInput,
             Self::CannotOpen { .. } => Exit::CannotCreate,
             Self::SqliteTooOld { .. } | Self::Internal { .. } => Exit::Internal,

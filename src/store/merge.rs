@@ -147,6 +147,3 @@ fn small_blocks(connection: &Connection, from: i64) -> rusqlite::Result<Blocks> 
     }
     Ok(found)
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,21 +2,27 @@
 //!
 //! * [`Store`]: the one writing connection, as a [`crate::sink::Sink`].
 //! * [`backup`]: a copy of a database, safe while it is being recorded.
+//! * [`Reader`], [`Frames`], [`Query`]: reading, also while it is being recorded: tables, the journal, and SQL of the
+//!   user's.
 
 mod backup;
 mod error;
+mod frames;
 mod merge;
 mod migrate;
 mod open;
+mod query;
+mod reader;
 mod run;
-#[cfg(test)]
-mod script;
 mod tidy;
 mod writer;
 
 pub use backup::backup;
 pub use error::StoreError;
+pub use frames::{Frame, Frames, Selection};
 pub use migrate::{APPLICATION_ID, SCHEMA_VERSION};
 pub use open::Settings;
+pub use query::{Answer, Query, QueryError, Value};
+pub use reader::Reader;
 pub use run::{Begun, RunInfo, RunKind};
 pub use writer::Store;
