@@ -1,10 +1,14 @@
 //! The command line: one file a command, each with its `Args` and a `run` that says how the program ends.
 
+mod backup;
 mod check;
 mod completions;
-mod import;
+mod frames;
 mod log;
 mod man;
+mod output;
+mod query;
+mod time;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -45,8 +49,10 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
+    Query(query::Args),
+    Frames(frames::Args),
+    Backup(backup::Args),
     Completions(completions::Args),
-    Import(import::Args),
     Man(man::Args),
 }
 
@@ -61,8 +67,10 @@ pub fn run() -> ExitCode {
     cli.log.start();
     let end = match cli.command {
         Command::Check(args) => check::run(&args),
+        Command::Query(args) => query::run(&args),
+        Command::Frames(args) => frames::run(&args),
+        Command::Backup(args) => backup::run(&args),
         Command::Completions(args) => completions::run(&args),
-        Command::Import(args) => import::run(&args),
         Command::Man(args) => man::run(&args),
     };
     end.unwrap_or_else(|failure| complain(&failure)).into()

@@ -348,6 +348,3 @@ impl Handler<Stop> for SinkActor {
         closed
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -28,8 +28,6 @@ pub enum Refusal {
     QuantityZero,
     TotalZero,
     PriceZero,
-    /// Not documented; a negative price has no meaning.
-    PriceNegative,
     TonceZero,
     QuantityDeltaZero,
     TotalOverflow,
@@ -64,7 +62,6 @@ impl Refusal {
             Self::QuantityZero
             | Self::TotalZero
             | Self::PriceZero
-            | Self::PriceNegative
             | Self::TonceZero
             | Self::QuantityDeltaZero
             | Self::TotalOverflow
@@ -103,7 +100,6 @@ impl fmt::Display for Refusal {
             Self::QuantityZero => "Quantity must not be zero.",
             Self::TotalZero => "Total must not be zero.",
             Self::PriceZero => "Price must not be zero.",
-            Self::PriceNegative => "Price must not be negative.",
             Self::TonceZero => "Tonce must not be zero.",
             Self::QuantityDeltaZero => "Quantity delta must not be zero.",
             Self::TotalOverflow => "Order total would overflow.",

@@ -1,5 +1,0 @@
-//! The built-in exchange over real sockets.
-
-mod client;
-mod commands;
-mod simulation;

@@ -1,0 +1,6 @@
+//! Reading a recording: by the user's SQL, record by record, and as files that cannot be written.
+
+mod files;
+mod journal;
+mod querying;
+mod recording;
