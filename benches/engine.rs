@@ -71,25 +71,26 @@ fn sweeps() -> Vec<(UserId, Command)> {
     (0..ORDERS / 100).flat_map(|_| sweep()).collect()
 }
 
-/// What the simulated traders do on four markets.
-fn crowd() -> (Engine, Vec<(UserId, Command)>) {
-    let crowd = || {
-        let mut engine = engine();
-        let names = ["XBT:USDT", "ETH:USDT", "BCH:USDT", "XBTMAR:USDTMAR"];
-        let markets = names.map(|name| engine.listing().market_named(name).expect("it is listed"));
-        let traders = Traders::new(engine.listing(), &TradersConfig::new(markets.to_vec()), 1);
-        traders.enlist(&mut engine).expect("there is room");
-        engine.advance(Micros(NOON), &mut Vec::new());
-        (engine, traders)
-    };
+/// Simulated traders on four markets, before they have done anything.
+fn crowd() -> (Engine, Traders) {
+    let mut engine = engine();
+    let names = ["XBT:USDT", "ETH:USDT", "BCH:USDT", "XBTMAR:USDTMAR"];
+    let markets = names.map(|name| engine.listing().market_named(name).expect("it is listed"));
+    let traders = Traders::new(engine.listing(), &TradersConfig::new(markets.to_vec()), 1);
+    traders.enlist(&mut engine).expect("there is room");
+    engine.advance(Micros(NOON), &mut Vec::new());
+    (engine, traders)
+}
+
+/// What they do.
+fn crowd_commands() -> Vec<(UserId, Command)> {
     let (mut engine, mut traders) = crowd();
-    let mut commands = Vec::new();
-    for now in (NOON..).take(ORDERS as usize) {
+    let next = |now| {
         let (user, command) = traders.next(&engine).expect("markets are open");
         let _ = engine.execute(Micros(now), user, &command, &mut Vec::new());
-        commands.push((user, command));
-    }
-    (crowd().0, commands)
+        (user, command)
+    };
+    (NOON..).take(ORDERS as usize).map(next).collect()
 }
 
 fn bench(c: &mut Criterion) {
@@ -105,8 +106,7 @@ fn bench(c: &mut Criterion) {
     };
     measure("pairs", &engine, &pairs());
     measure("sweeps", &engine, &sweeps());
-    let (_, commands) = crowd();
-    measure("crowd", &|| crowd().0, &commands);
+    measure("crowd", &|| crowd().0, &crowd_commands());
     group.finish();
 }
 

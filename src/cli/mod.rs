@@ -4,6 +4,7 @@ mod backup;
 mod check;
 mod completions;
 mod frames;
+mod import;
 mod log;
 mod man;
 mod output;
@@ -49,6 +50,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
+    Import(import::Args),
     Query(query::Args),
     Frames(frames::Args),
     Backup(backup::Args),
@@ -71,6 +73,7 @@ pub fn run() -> ExitCode {
         Command::Frames(args) => frames::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Completions(args) => completions::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Man(args) => man::run(&args),
     };
     end.unwrap_or_else(|failure| complain(&failure)).into()

@@ -1,5 +1,32 @@
 //! The built-in exchange: a CoinFLEX v1 server in one process.
+//!
+//! `server` starts and stops it. A WebSocket client talks to its [`gateway`] actor, a REST client to `rest`; both act
+//! on the one `floor`, which owns the [`engine`] and tells everybody whom it concerns through bounded outboxes.
 
+mod account;
+mod config;
+mod directory;
+mod driver;
 pub mod engine;
+mod faults;
+mod floor;
+mod frame;
+mod gateway;
+mod inbound;
 pub mod listing;
+mod notices;
+mod orders;
+mod outbox;
+mod peer;
+mod rate;
+mod rest;
+mod server;
+mod tally;
 pub mod traders;
+
+pub use account::{Account, AccountsError, Decimal, demo_accounts, read_accounts};
+pub use config::{ExchangeConfig, Limits, ListingChoice, Simulation, Tls};
+pub use faults::Faults;
+pub use rate::Rate;
+pub use server::{Exchange, Running, StartError};
+pub use tally::Counts;

@@ -348,3 +348,6 @@ impl Handler<Stop> for SinkActor {
         closed
     }
 }
+
+#[cfg(test)]
+mod tests;

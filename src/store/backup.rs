@@ -67,3 +67,6 @@ fn copy(from: &Path, part: &Path) -> Result<(), StoreError> {
     copy.pragma_update(None, "journal_mode", "DELETE").map_err(write)?;
     copy.close().map_err(|(_, error)| write(error))
 }
+
+#[cfg(test)]
+mod tests;

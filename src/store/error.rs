@@ -33,7 +33,8 @@ pub enum StoreError {
     },
     /// An older feedtape wrote it.
     #[error(
-        "{path} has schema version {found}, this feedtape reads version {known}, record into a copy of it to bring that up to date"
+        "{path} has schema version {found}, this feedtape reads version {known}, \
+         record into a copy of it to bring that up to date"
     )]
     Older {
         /// The file.

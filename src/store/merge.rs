@@ -147,3 +147,6 @@ fn small_blocks(connection: &Connection, from: i64) -> rusqlite::Result<Blocks> 
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,8 +50,12 @@ pub fn check(path: &Path, connection: &Connection) -> Result<i64, StoreError> {
 /// # Errors
 /// If a step fails; then the file has the version before that step.
 pub fn migrate(path: &Path, connection: &mut Connection, version: i64) -> Result<(), StoreError> {
+    apply(path, connection, version, MIGRATIONS)
+}
+
+fn apply(path: &Path, connection: &mut Connection, version: i64, migrations: &[&str]) -> Result<(), StoreError> {
     let known = usize::try_from(version).unwrap_or(0);
-    for (index, migration) in MIGRATIONS.iter().enumerate().skip(known) {
+    for (index, migration) in migrations.iter().enumerate().skip(known) {
         let mut step = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             transaction.execute_batch(migration)?;
@@ -63,3 +67,6 @@ pub fn migrate(path: &Path, connection: &mut Connection, version: i64) -> Result
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

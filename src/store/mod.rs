@@ -14,6 +14,8 @@ mod open;
 mod query;
 mod reader;
 mod run;
+#[cfg(test)]
+mod script;
 mod tidy;
 mod writer;
 

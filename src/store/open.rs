@@ -152,3 +152,6 @@ pub fn identity(path: &Path) -> Result<(u64, u64), StoreError> {
     let found = fs::metadata(path).map_err(|source| StoreError::CannotOpen { path: path.to_owned(), source })?;
     Ok((found.dev(), found.ino()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -300,3 +300,6 @@ fn running_streams(connection: &Connection, source: i64) -> rusqlite::Result<Vec
     let rows = running.query_map([source], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,7 +91,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Notes a trade of one side: `change` of the base asset for the opposite `total` of the counter asset.
+    /// Notes a trade in the positions, and in the history if one is kept.
     pub(super) fn note_trade(&mut self, base: AssetPlace, counter: AssetPlace, trade: UserTrade) {
         self.holdings[base].trade(trade.quantity.0, trade.time);
         self.holdings[counter].trade(-trade.total.0, trade.time);
@@ -165,8 +165,13 @@ impl Accounts {
         self.supply = supply;
         let id = AccountId(u32::try_from(self.accounts.len()).expect("fewer than 2^32 accounts fit in memory"));
         self.by_user.insert(user, id);
-        let (volumes, trades) = Default::default();
-        self.accounts.push(Account { user, kind, holdings: holdings.into(), volumes, trades });
+        self.accounts.push(Account {
+            user,
+            kind,
+            holdings: holdings.into(),
+            volumes: BTreeMap::new(),
+            trades: VecDeque::new(),
+        });
         Ok(())
     }
 

@@ -106,7 +106,7 @@ pub enum Reply {
     /// An order was modified: as it was then, before anything matched; its time is that of the modification. Its
     /// quantity is 0 if the modification amounted to cancelling it.
     Modified(OpenOrder),
-    /// An order was cancelled: as it was before; its time is when it was opened or last modified.
+    /// An order was cancelled: as it was before; its time is when it was opened.
     Cancelled(OpenOrder),
     /// All orders were cancelled: as they were before, oldest first.
     AllCancelled(Vec<OpenOrder>),

@@ -64,7 +64,7 @@ pub struct OpenOrder {
     pub quantity: Quantity,
     /// Its price.
     pub price: Price,
-    /// When it was opened or last modified.
+    /// When it was opened; where a modification is told or answered, when it was modified.
     pub time: Micros,
 }
 

@@ -9,7 +9,7 @@ use crate::exchange::listing::MarketId;
 use crate::model::UserId;
 
 use super::account::AccountId;
-use super::{ConnectionId, OpenOrder, OrderId, OrderRef, Price, Quantity, Side, Tonce, units::Micros};
+use super::{ConnectionId, Micros, OpenOrder, OrderId, OrderRef, Price, Quantity, Side, Tonce};
 
 /// The slot of an open order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Order {
 
 /// The queues an order can be in at the same time.
 #[derive(Clone, Copy)]
-pub(super) enum Chain {
+enum Chain {
     /// Orders of one side and price, oldest first.
     Level = 0,
     /// Open orders of one account, oldest first.

@@ -93,6 +93,7 @@ impl Engine {
         self.note(&matched, bid.account, ask.account, events);
         total
     }
+
     /// Takes `cost` from the buyer and gives it the quantity. What the order has reserved too much by then is freed; if
     /// there is too little, which is so when the available balance cannot pay the fee, the order shrinks.
     fn settle_bid(&mut self, deal: &Deal, cost: i64) {

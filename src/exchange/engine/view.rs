@@ -1,10 +1,9 @@
 //! What the engine can be asked about its state.
 
+use crate::exchange::listing::MarketId;
 use crate::model::AssetCode;
 
 use super::{Amount, Micros, OrderId, Price, Quantity};
-
-use crate::exchange::listing::MarketId;
 
 /// What a user has of an asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

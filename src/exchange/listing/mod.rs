@@ -1,6 +1,7 @@
 //! What the exchange lists: assets and markets. Data only; the server turns it into JSON, the engine into books.
 
 mod calendar;
+mod catalog;
 mod coinflex;
 mod coinfloor;
 
@@ -47,9 +48,9 @@ pub struct Market {
     pub spot_name: Option<String>,
     /// Smallest price step, positive.
     pub tick: Price,
-    /// Units of the base asset that cost one price; the base asset's scale.
+    /// Units of the base asset that one price buys: one whole of it.
     pub lot: i64,
-    /// What is in force for a future: when it runs, and its month.
+    /// For a future: when it runs.
     pub term: Option<Term>,
 }
 

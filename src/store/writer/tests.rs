@@ -1,181 +1,16 @@
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::types::Value;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::Durability;
 use crate::model::{
-    AccountEvent, Asset, AssetCode, Balance, BookOrder, BookSnapshot, Catalog, CatalogOrigin, Check, CloseCause,
-    CommandSent, Coverage, Estimate, Finding, GapCause, Market, NotUnderstood, OrderEvent, OrderKind, OwnOrders, Price,
-    Quantity, ReplyReceived, Seq, SessionChange, StreamKey, SubscriptionChange, Ticker, TickerKind, Trade, TradeSide,
-    TradeVolume, Transition, UnknownReason, UserId, Verdict,
+    AccountEvent, AssetCode, Balance, BookOrder, BookSnapshot, Check, CloseCause, CommandSent, Coverage, Estimate,
+    Finding, GapCause, Market, NotUnderstood, OrderEvent, OrderKind, OwnOrders, Price, Quantity, ReplyReceived, Seq,
+    SessionChange, SubscriptionChange, Ticker, TickerKind, Trade, TradeSide, TradeVolume, UnknownReason, UserId,
+    Verdict,
 };
-use crate::store::{Begun, RunInfo, RunKind};
-
-const T0: i64 = 1_580_000_000_000_000_000;
-const MARKET: MarketRef = MarketRef(0);
-const STREAM: StreamRef = StreamRef(0);
-
-pub(crate) fn settings(folder: &TempDir) -> Settings {
-    Settings { path: folder.path().join("tape.db"), durability: Durability::PowerLoss, min_free_space: 0 }
-}
-
-fn stamp(step: i64) -> Stamp {
-    Stamp { wall: Timestamp(T0 + step), mono: step }
-}
-
-fn begin(store: &mut Store, step: i64) -> Begun {
-    let info =
-        RunInfo { kind: RunKind::Live, config: "demo.toml".to_owned(), commit_interval: Duration::from_millis(50) };
-    store.begin_run(stamp(step), &info).unwrap()
-}
-
-fn recording(folder: &TempDir) -> Store {
-    let mut store = Store::open(settings(folder)).unwrap();
-    begin(&mut store, 0);
-    store
-}
-
-/// What a query answers, rows joined by lines and columns by bars.
-fn ask_file(path: &Path, sql: &str) -> String {
-    let connection = Connection::open(path).unwrap();
-    let mut statement = connection.prepare(sql).unwrap();
-    let columns = statement.column_count();
-    let text = |value: Value| match value {
-        Value::Null => "-".to_owned(),
-        Value::Integer(number) => number.to_string(),
-        Value::Real(number) => format!("real {number}"),
-        Value::Text(text) => text,
-        Value::Blob(bytes) => format!("{bytes:?}"),
-    };
-    let rows = statement.query_map([], |row| {
-        Ok((0..columns).map(|column| text(row.get(column).unwrap())).collect::<Vec<_>>().join("|"))
-    });
-    rows.unwrap().collect::<Result<Vec<_>, _>>().unwrap().join("\n")
-}
-
-fn ask(store: &Store, sql: &str) -> String {
-    ask_file(&store.settings().path, sql)
-}
-
-fn listed(name: &str, base: i64, counter: i64) -> Arc<Market> {
-    let (base_name, counter_name) = name.split_once(':').unwrap();
-    Arc::new(Market {
-        name: name.to_owned(),
-        base: base_name.to_owned(),
-        counter: counter_name.to_owned(),
-        base_code: Some(AssetCode(base)),
-        counter_code: Some(AssetCode(counter)),
-        price_places: Some(0),
-        quantity_places: Some(4),
-        tick: Some(1),
-        starts: None,
-        expires: None,
-    })
-}
-
-fn asset(code: i64, name: &str, places: u8) -> Asset {
-    Asset { code: Some(AssetCode(code)), name: name.to_owned(), places: Some(places), spot: None }
-}
-
-fn catalog(from: i64, assets: Vec<Asset>, markets: Vec<Arc<Market>>) -> Event {
-    Event::Catalog(Arc::new(Catalog {
-        valid_from: Timestamp(T0 + from),
-        origin: CatalogOrigin::Exchange,
-        assets,
-        markets: markets.into_iter().map(Arc::unwrap_or_clone).collect(),
-    }))
-}
-
-fn connecting() -> Event {
-    Event::Session(SessionChange::Connecting {
-        source: "coinflex".into(),
-        venue: "coinflex".into(),
-        url: "wss://localhost/v1".to_owned(),
-    })
-}
-
-fn stream() -> Event {
-    let key =
-        StreamKey { channel: "WatchOrders".to_owned(), market: Some("XBT:USD".to_owned()), detail: String::new() };
-    Event::Stream(STREAM, Arc::new(key))
-}
-
-fn transition(at: i64, state: Coverage) -> Event {
-    Event::Transition(Transition { stream: STREAM, at: Timestamp(T0 + at), state, evidence: None })
-}
-
-fn order(id: i64) -> OrderEvent {
-    OrderEvent {
-        kind: OrderKind::Opened,
-        market: MARKET,
-        id: Id::Int(id),
-        quantity: Some(Quantity::scaled(-10_000)),
-        price: Some(Price::scaled(40)),
-        time: Some(Timestamp(T0 - 5_000)),
-        tonce: Patch::Absent,
-        own: false,
-    }
-}
-
-/// A session whose next records each have one received frame and the events given.
-struct Script {
-    batch: Batch,
-    step: i64,
-}
-
-impl Script {
-    fn new(session: i64) -> Self {
-        Self { batch: Batch::new(SessionId(session), Seq(0)), step: 0 }
-    }
-
-    /// A session that has a market and a stream.
-    fn opened(session: i64) -> Self {
-        let mut script = Self::new(session);
-        script.record(RecordKind::Connecting, "{}", [connecting()]);
-        script.record(RecordKind::Opened, "{}", [Event::Market(MARKET, listed("XBT:USD", 63488, 64136)), stream()]);
-        script
-    }
-
-    fn record(&mut self, kind: RecordKind, body: &str, events: impl IntoIterator<Item = Event>) -> &mut Self {
-        self.step += 100;
-        self.batch.push(kind, stamp(self.step), body.as_bytes());
-        events.into_iter().for_each(|event| self.batch.conclude(event));
-        self
-    }
-
-    fn frame(&mut self, events: impl IntoIterator<Item = Event>) -> &mut Self {
-        let body = format!(r#"{{"notice":"Test","n":{}}}"#, self.step);
-        self.record(RecordKind::Received, &body, events)
-    }
-
-    fn ship(&mut self) -> Batch {
-        let next = Batch::new(self.batch.session(), self.batch.next());
-        std::mem::replace(&mut self.batch, next)
-    }
-}
-
-/// Every journal record of a file in order, as the reader of blocks sees it: number, session, place, body.
-fn journal(path: &Path) -> Vec<(i64, i64, u64, Vec<u8>)> {
-    let connection = Connection::open(path).unwrap();
-    let mut blocks =
-        connection.prepare("SELECT first, codec, raw_bytes, body, frames FROM frame_block ORDER BY first").unwrap();
-    let mut reader = crate::journal::block::Reader::new().unwrap();
-    let mut rows = blocks.query([]).unwrap();
-    let mut records = Vec::new();
-    while let Some(row) = rows.next().unwrap() {
-        let (first, body): (i64, Vec<u8>) = (row.get(0).unwrap(), row.get(3).unwrap());
-        let block = reader.read(row.get(1).unwrap(), row.get(2).unwrap(), &body).unwrap();
-        assert_eq!(block.len() as i64, row.get::<_, i64>(4).unwrap());
-        for ((session, seq, record), number) in block.records().zip(first..) {
-            records.push((number, session.0, seq.0, record.body.to_vec()));
-        }
-    }
-    records
-}
+use crate::store::script::*;
 
 #[test]
 fn every_market_event_has_its_row() {
@@ -506,7 +341,7 @@ fn versions_begin_and_end_where_a_catalog_changes_and_nowhere_else() {
     // The next process reads what is in force and makes nothing new of the same.
     drop(store);
     let mut store = Store::open(settings(&folder)).unwrap();
-    let begun = begin(&mut store, 5_000);
+    let begun = begin_at(&mut store, 5_000);
     let mut script = Script::new(begun.first_session.0);
     script.record(RecordKind::Connecting, "{}", [connecting()]).record(
         RecordKind::Catalog,
@@ -562,10 +397,10 @@ fn a_batch_that_is_stored_is_skipped_and_one_stored_in_part_is_completed() {
     // Another session comes between, so that the second part lies elsewhere.
     store.append(&Script::opened(2).ship()).unwrap();
     store.commit().unwrap();
-    let before = journal(&store.settings().path);
+    let before = records(&store.settings().path);
     store.append(&part).unwrap();
     store.commit().unwrap();
-    assert_eq!(journal(&store.settings().path), before);
+    assert_eq!(records(&store.settings().path), before);
 
     // So does one who has never seen the session: its declarations are taken from the part that is stored.
     drop(store);
@@ -643,7 +478,7 @@ fn a_full_disk_takes_back_the_group_and_space_lets_it_through() {
     store.append(&batch).unwrap();
     store.commit().unwrap();
     assert_eq!(ask(&store, "SELECT count(*), max(id >> 22) FROM order_event"), "2000|2003");
-    assert_eq!(journal(&store.settings().path).len(), 2_003);
+    assert_eq!(records(&store.settings().path).len(), 2_003);
 }
 
 #[test]
@@ -681,9 +516,9 @@ fn large_groups_are_cut_into_blocks_and_keep_their_numbers() {
     store.append(&script.ship()).unwrap();
     store.commit().unwrap();
     assert_eq!(ask(&store, "SELECT count(*), sum(frames), max(raw_bytes) < 1200000 FROM frame_block"), "5|43|1");
-    let records = journal(&store.settings().path);
-    assert_eq!(records.len(), 43);
-    assert!(records.iter().zip(1..).all(|(record, number)| record.0 == number));
-    assert!(records[3..].iter().all(|record| record.3 == body.as_bytes()));
+    let stored = records(&store.settings().path);
+    assert_eq!(stored.len(), 43);
+    assert!(stored.iter().zip(1..).all(|(record, number)| record.0 == number));
+    assert!(stored[3..].iter().all(|record| record.5 == body.as_bytes()));
     assert_eq!(ask(&store, "SELECT session, first_seq, frames, first_frame FROM frame_span"), "0|0|1|1\n1|0|42|2");
 }

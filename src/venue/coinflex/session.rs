@@ -202,7 +202,7 @@ impl CoinFlexSession {
                 let ended = SubscriptionChange::Ended { stream, cause: GapCause::NotConnected };
                 out.events.push(Event::Subscription(ended));
             }
-            if self.streams.get(stream).is_wanted {
+            if asked || self.streams.get(stream).is_wanted {
                 let evidence = match closed.code {
                     Some(code) => format!("{} {code}", closed.cause),
                     None => closed.cause.to_string(),

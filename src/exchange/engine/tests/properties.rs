@@ -81,6 +81,35 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// A number of any size, the ends of the range among them.
+fn any_size() -> impl Strategy<Value = i64> {
+    prop_oneof![any::<i64>(), select(vec![i64::MIN, i64::MAX, i64::MAX - 1, -1, 0, 1]), -100_000_000..100_000_000_i64]
+}
+
+/// A command whose numbers are of any size.
+fn any_command() -> impl Strategy<Value = Command> {
+    let order = || {
+        prop_oneof![
+            (1..9_i64).prop_map(OrderId).prop_map(OrderRef::Id),
+            any_size().prop_map(Tonce).prop_map(OrderRef::Tonce)
+        ]
+    };
+    let limit = (any_size(), any_size(), prop::option::of(any_size())).prop_map(|(quantity, price, tonce)| {
+        Command::PlaceLimit(LimitOrder { tonce: tonce.map(Tonce), ..super::order(quantity, price) })
+    });
+    let size = prop_oneof![
+        any_size().prop_map(|quantity| MarketSize::Quantity(Quantity(quantity))),
+        any_size().prop_map(|total| MarketSize::Total(Amount(total))),
+    ];
+    let market = size.prop_map(|size| Command::PlaceMarket(MarketOrder { pair: PAIR, tonce: None, size }));
+    let change = (prop::option::of(any_size()), prop::option::of(any_size()));
+    let modify = (order(), change).prop_map(|(order, (quantity, price))| {
+        let (quantity_delta, price) = (quantity.map(Quantity), price.map(Price));
+        Command::Modify(Modification { order, quantity_delta, price, post_only: false })
+    });
+    prop_oneof![8 => limit, 2 => market, 3 => modify, 1 => order().prop_map(Command::Cancel)]
+}
+
 fn rates() -> impl Strategy<Value = FeeRates> {
     let rate = || select(vec![0, 300, 20_000, 1_000_000]).prop_map(|rate| PartsPerMillion::new(rate).unwrap());
     (rate(), rate()).prop_map(|(maker, taker)| FeeRates { maker, taker })
@@ -101,10 +130,15 @@ fn run(engine: &mut Engine, now: &mut i64, step: &Step, events: &mut Vec<Event>)
 }
 
 fn engine(rates: FeeRates, seed: u64) -> Engine {
+    engine_with(rates, seed, FUNDS)
+}
+
+/// An engine whose users have so much of either asset.
+fn engine_with(rates: FeeRates, seed: u64, funds: i64) -> Engine {
     let fees = FeeSchedule { default: rates, ..FeeSchedule::default() };
     let mut engine = Engine::new(Arc::new(Listing::coinflex(2020).unwrap()), &fees, seed);
     for user in [ALICE, BOB, CAROL] {
-        engine.add_user(user, UserKind::Customer, &[(XBT, Amount(FUNDS)), (USDT, Amount(FUNDS))]).unwrap();
+        engine.add_user(user, UserKind::Customer, &[(XBT, Amount(funds)), (USDT, Amount(funds))]).unwrap();
     }
     engine
 }
@@ -309,6 +343,28 @@ proptest! {
             events.iter().for_each(|event| listener.hear(event));
             listener.check(&engine, market);
             check_accounts(&engine);
+        }
+    }
+
+    #[test]
+    fn numbers_of_any_size_are_refused_or_kept_to_the_unit(
+        commands in prop::collection::vec((1..4_u64, any_command()), 1..60),
+        rates in rates(),
+    ) {
+        const FORTUNE: i64 = i64::MAX / 3;
+        let mut engine = engine_with(rates, 1, FORTUNE);
+        for (user, command) in commands {
+            let mut events = Vec::new();
+            let _ = engine.execute(Micros(NOON), UserId(user), &command, &mut events);
+            for size in [MarketSize::Quantity(Quantity(i64::MAX)), MarketSize::Total(Amount(-i64::MAX))] {
+                let _ = engine.estimate(PAIR, size);
+            }
+            for asset in [XBT, USDT] {
+                let held = [ALICE, BOB, CAROL].map(|user| engine.balance(user, asset).unwrap());
+                prop_assert!(held.iter().all(|balance| balance.available.0 >= 0 && balance.reserved.0 >= 0));
+                let held: i64 = held.iter().map(|balance| balance.total().0).sum();
+                prop_assert_eq!(held + engine.fees(asset).unwrap().0, 3 * FORTUNE);
+            }
         }
     }
 

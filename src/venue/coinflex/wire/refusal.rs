@@ -28,6 +28,8 @@ pub enum Refusal {
     QuantityZero,
     TotalZero,
     PriceZero,
+    /// Not documented; a negative price has no meaning.
+    PriceNegative,
     TonceZero,
     QuantityDeltaZero,
     TotalOverflow,
@@ -62,6 +64,7 @@ impl Refusal {
             Self::QuantityZero
             | Self::TotalZero
             | Self::PriceZero
+            | Self::PriceNegative
             | Self::TonceZero
             | Self::QuantityDeltaZero
             | Self::TotalOverflow
@@ -100,6 +103,7 @@ impl fmt::Display for Refusal {
             Self::QuantityZero => "Quantity must not be zero.",
             Self::TotalZero => "Total must not be zero.",
             Self::PriceZero => "Price must not be zero.",
+            Self::PriceNegative => "Price must not be negative.",
             Self::TonceZero => "Tonce must not be zero.",
             Self::QuantityDeltaZero => "Quantity delta must not be zero.",
             Self::TotalOverflow => "Order total would overflow.",

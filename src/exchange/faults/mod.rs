@@ -1,0 +1,5 @@
+//! Scripted faults.
+
+/// What goes wrong on purpose.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {}

@@ -1,0 +1,5 @@
+//! The built-in exchange over real sockets.
+
+mod client;
+mod commands;
+mod simulation;

@@ -1,0 +1,182 @@
+//! Captures through the code the socket uses, into tables and back.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use assert_cmd::Command;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+fn feedtape() -> Command {
+    Command::cargo_bin("feedtape").unwrap()
+}
+
+/// The captured frames of real exchanges, where they are at hand.
+fn captures(folder: &str) -> Option<PathBuf> {
+    let root = env::var_os("FEEDTAPE_CAPTURES")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
+    let path = root.join(folder);
+    if path.is_dir() {
+        return Some(path);
+    }
+    println!("skipped: no captures at {}; FEEDTAPE_CAPTURES can name their folder", root.display());
+    None
+}
+
+/// A pretty-printed frame as a line of a capture.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\r', "\\r").replace('\n', "\\n")
+}
+
+fn rows(db: &Path, sql: &str) -> Vec<String> {
+    let connection = Connection::open(db).unwrap();
+    let mut statement = connection.prepare(sql).unwrap();
+    let columns = statement.column_count();
+    let row = statement.query_map([], |row| {
+        let texts = (0..columns).map(|n| match row.get_ref(n).unwrap() {
+            rusqlite::types::ValueRef::Null => "-".to_owned(),
+            rusqlite::types::ValueRef::Integer(value) => value.to_string(),
+            rusqlite::types::ValueRef::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
+            other => panic!("{other:?}"),
+        });
+        Ok(texts.collect::<Vec<_>>().join(" "))
+    });
+    row.unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn the_frames_of_2014_give_the_rows_one_reads_off_them() {
+    let Some(folder) = captures("coinfloor-2014") else { return };
+    let mut capture = String::new();
+    // The capture has no commands; these are what the replies' tags answer.
+    for command in [
+        r#"{"tag":101,"method":"GetBalances"}"#,
+        r#"{"tag":102,"method":"GetTradeVolume","asset":63488}"#,
+        r#"{"tag":201,"method":"WatchOrders","base":63488,"counter":64032,"watch":true}"#,
+        r#"{"tag":202,"method":"WatchTicker","base":63488,"counter":64032,"watch":true}"#,
+        r#"{"tag":301,"method":"GetOrders"}"#,
+        r#"{"tag":302,"method":"PlaceOrder","base":63488,"counter":64032,"quantity":10000,"price":10000}"#,
+        r#"{"tag":303,"method":"CancelOrder","id":211120}"#,
+        r#"{"tag":304,"method":"EstimateMarketOrder","base":63488,"counter":64032,"quantity":10000}"#,
+    ] {
+        writeln!(capture, "- > {command}").unwrap();
+    }
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 13);
+    for file in files {
+        writeln!(capture, "- <\\ {}", escaped(&fs::read_to_string(file).unwrap())).unwrap();
+    }
+    let temp = TempDir::new().unwrap();
+    let (input, db) = (temp.path().join("2014.txt"), temp.path().join("old.db"));
+    fs::write(&input, &capture).unwrap();
+    let run =
+        feedtape().arg("import").arg(&input).arg("--into").arg(&db).args(["--listing", "coinfloor"]).assert().success();
+    let said = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+    assert!(said.contains("13 frames received, 8 sent"), "{said}");
+
+    for (sql, expected) in [
+        (
+            "SELECT market, price, quantity, total, time_utc, bid_order, ask_order, bid_remaining, ask_remaining FROM trades",
+            vec!["XBT:GBP 320.00 0.4768 152.58 2014-03-03T15:48:23.915695000Z 211183 211184 0.0000 1.0464"],
+        ),
+        (
+            "SELECT market, kind, order_id, side, price, quantity, time, received_at FROM order_events ORDER BY id",
+            vec![
+                "XBT:GBP closed 211118 buy 100.00 1.0000 - -",
+                "XBT:GBP opened 211183 buy 320.00 1.0000 1393861703539756000 -",
+            ],
+        ),
+        (
+            "SELECT kind, last, bid, ask, low, high, volume, low_is, bid_is FROM tickers ORDER BY id",
+            vec!["full 320.00 320.00 330.00 - - 0.0000 null value", "partial - - 318.99 - - - absent null"],
+        ),
+        (
+            "SELECT asset, available, is_snapshot FROM balances ORDER BY id",
+            vec!["XBT 10001.4718 1", "GBP 9319.13 1", "GBP 9900.00 0"],
+        ),
+        ("SELECT asset, volume FROM trade_volumes", vec!["XBT 4.0070"]),
+        ("SELECT orders FROM book_snapshots", vec!["14"]),
+        (
+            "SELECT order_id, side, price, quantity FROM book_orders WHERE n IN (0, 5, 13)",
+            vec!["211077 buy 320.00 0.9983", "211118 buy 100.00 1.0000", "211095 sell 340.00 4.0000"],
+        ),
+        (
+            "SELECT order_id, side, price, quantity FROM own_orders",
+            vec!["211118 buy 100.00 1.0000", "211119 buy 100.00 1.0000"],
+        ),
+        ("SELECT quantity, total FROM estimates", vec!["1.0000 330.00"]),
+        (
+            "SELECT method, order_id, price, quantity, time FROM order_replies",
+            vec!["CancelOrder - 50.00 1.0000 -", "PlaceOrder 211120 - - 1393762153711925000"],
+        ),
+        ("SELECT count(*) FROM not_understood", vec!["0"]),
+        ("SELECT count(*) FROM reply WHERE error_code = 0", vec!["8"]),
+    ] {
+        assert_eq!(rows(&db, sql), expected, "{sql}");
+    }
+
+    let frames = feedtape().arg("frames").arg(&db).args(["--format", "import"]).assert().success();
+    assert_eq!(String::from_utf8(frames.get_output().stdout.clone()).unwrap(), capture);
+}
+
+#[test]
+fn a_capture_imported_exported_and_imported_again_is_the_same() {
+    let temp = TempDir::new().unwrap();
+    let capture = concat!(
+        "1580472000000000000 < {\"nonce\":\"azRzAi5rm1ry/l0drnz1vw==\",\"notice\":\"Welcome\"}\n",
+        "1580472000000350000 > {\"method\":\"WatchOrders\",\"tag\":1,\"base\":63488,\"counter\":65283,\"watch\":true}\n",
+        "1580472000000700001 < {\"error_code\":0,\"orders\":[],\"tag\":1}\n",
+        "1580472000000900000 < {\"notice\":\"OrderOpened\",\"id\":1,\"base\":63488,\"counter\":65283,\"quantity\":-5,\"price\":9,\"time\":1580472000000100}\n",
+        "1580472000001000000 <\\ {\"notice\":\\n\\x00\\xff\n",
+        "1580472000001000000 <# \\x00\\x01\\xff\n",
+        "- < garbage\n",
+    );
+    let input = temp.path().join("a.txt");
+    fs::write(&input, capture).unwrap();
+    let mut files = Vec::new();
+    for name in ["a", "b"] {
+        let db = temp.path().join(format!("{name}.db"));
+        let from = temp.path().join(format!("{name}.txt"));
+        feedtape().arg("import").arg(&from).arg("--into").arg(&db).args(["--listing", "coinflex"]).assert().success();
+        let frames = feedtape().arg("frames").arg(&db).args(["--format", "import"]).assert().success();
+        let text = frames.get_output().stdout.clone();
+        fs::write(temp.path().join("b.txt"), &text).unwrap();
+        files.push(text);
+        assert_eq!(
+            rows(&db, "SELECT reason FROM not_understood ORDER BY id"),
+            ["invalid_utf8", "binary", "invalid_json"]
+        );
+        let order = "SELECT time_utc, received_at - time, side, quantity, price FROM order_events";
+        assert_eq!(rows(&db, order), ["2020-01-31T12:00:00.000100000Z 800000 sell 0.0005 0.0009"]);
+    }
+    assert_eq!(String::from_utf8_lossy(&files[0]), capture);
+    assert_eq!(files[0], files[1]);
+}
+
+#[test]
+fn a_captured_login_leaves_no_secret_in_the_database() {
+    let temp = TempDir::new().unwrap();
+    let (input, db) = (temp.path().join("a.txt"), temp.path().join("a.db"));
+    let login = r#"1 > {"method":"Authenticate","tag":1,"user_id":1,"cookie":"CANARYCOOKIE","nonce":"n","signature":["CANARYR","CANARYS"]}"#;
+    fs::write(&input, format!("{login}\n2 < {{\"error_code\":0,\"tag\":1}}\n")).unwrap();
+    feedtape().arg("import").arg(&input).arg("--into").arg(&db).assert().success();
+    let frames = feedtape().arg("frames").arg(&db).args(["--format", "import"]).assert().success();
+    let text = String::from_utf8(frames.get_output().stdout.clone()).unwrap();
+    assert!(text.contains("Authenticate") && !text.contains("CANARY"), "{text}");
+    assert!(!String::from_utf8_lossy(&fs::read(&db).unwrap()).contains("CANARY"));
+    assert_eq!(rows(&db, "SELECT authenticated_at FROM session"), ["2"]);
+}
+
+#[test]
+fn a_damaged_capture_says_where_and_keeps_what_came_before() {
+    let temp = TempDir::new().unwrap();
+    let (input, db) = (temp.path().join("a.txt"), temp.path().join("a.db"));
+    fs::write(&input, "5 < {\"notice\":\"Welcome\"}\nyesterday < {}\n").unwrap();
+    let run = feedtape().arg("import").arg(&input).arg("--into").arg(&db).assert().code(65);
+    let said = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+    assert!(said.contains("line 2") && said.contains("yesterday"), "{said}");
+    assert_eq!(rows(&db, "SELECT greeted_at, cause FROM session"), ["5 end_of_capture"]);
+    feedtape().arg("import").arg("absent.txt").arg("--into").arg(&db).assert().code(66);
+}
