@@ -4,6 +4,7 @@
 //! batches that come of it go to the `sink`, which has the `store` write frames and rows in one transaction.
 //! ARCHITECTURE.md draws it.
 
+pub mod access;
 pub mod cli;
 pub mod clock;
 pub mod config;

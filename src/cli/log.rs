@@ -3,7 +3,6 @@
 use std::io::{self, IsTerminal};
 
 use clap::ValueEnum;
-use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
 /// What to log, and how.
@@ -11,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 pub(super) struct Args {
     /// Log this and what is worse
     ///
-    /// Without it, the environment's RUST_LOG decides, such as `info,feedtape::connection=debug`; without that, `info`.
+    /// Without it, the environment's RUST_LOG decides, such as `warn,feedtape::connection=debug`; without that, `info`.
     #[arg(long, global = true, value_name = "LEVEL", value_parser = ["error", "warn", "info", "debug", "trace"])]
     log_level: Option<String>,
     /// Write logs as text or as JSON, one object a line
@@ -25,12 +24,17 @@ enum Format {
     Json,
 }
 
+/// Our own logs at a level; of the libraries only what is wrong.
+fn ours_at(level: &str) -> String {
+    format!("{},feedtape={level}", if level == "error" { level } else { "warn" })
+}
+
 impl Args {
     /// From here on logs go to standard error.
     pub(super) fn start(&self) {
         let filter = match &self.log_level {
-            Some(level) => EnvFilter::new(level),
-            None => EnvFilter::builder().with_default_directive(Level::INFO.into()).from_env_lossy(),
+            Some(level) => EnvFilter::new(ours_at(level)),
+            None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(ours_at("info"))),
         };
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)

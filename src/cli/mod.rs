@@ -9,6 +9,7 @@ mod log;
 mod man;
 mod output;
 mod query;
+mod request;
 mod time;
 
 use std::io::{self, Write};
@@ -54,6 +55,7 @@ enum Command {
     Query(query::Args),
     Frames(frames::Args),
     Backup(backup::Args),
+    Request(Box<request::Args>),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -72,6 +74,7 @@ pub fn run() -> ExitCode {
         Command::Query(args) => query::run(&args),
         Command::Frames(args) => frames::run(&args),
         Command::Backup(args) => backup::run(&args),
+        Command::Request(args) => request::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Man(args) => man::run(&args),
@@ -96,11 +99,26 @@ fn usage(error: &clap::Error) -> Exit {
 /// Prints why a command failed. A reader that went away (`feedtape … | head`) needs no message.
 fn complain(failure: &Failure) -> Exit {
     if !failure.message.is_empty() {
-        let lines = failure.message.lines().map(|line| format!("feedtape: {line}\n")).collect::<String>();
+        let lines = escaped(&failure.message).lines().map(|line| format!("feedtape: {line}\n")).collect::<String>();
         // Without a standard error there is nobody to tell.
         let _ = io::stderr().write_all(lines.as_bytes());
     }
     failure.exit
+}
+
+/// A text from elsewhere without what could steer a terminal; JSON means the same after it.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => escaped.push(character),
+            '\r' => {}
+            // All control characters are below U+00A0.
+            _ if character.is_control() => escaped.push_str(&format!("\\u{:04x}", u32::from(character))),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
 }
 
 /// A panic anywhere ends the whole process: a recorder that runs on half alive is the worst failure.

@@ -67,6 +67,17 @@ impl Login {
         Some(Self { user: user?, cookie: cookie?, passphrase: passphrase? })
     }
 
+    /// A login whose secrets are in the environment, as `FEEDTAPE_COOKIE` and `FEEDTAPE_PASSPHRASE`; it was asked for
+    /// at `place`.
+    #[must_use]
+    pub fn of_environment(user: UserId, place: &Place) -> Self {
+        let variable = |name: &str| {
+            let key = format!("{}: {name}", place.key);
+            SecretSource { place: Place { key, ..place.clone() }, from: Origin::Env(name.to_owned()) }
+        };
+        Self { user, cookie: variable("FEEDTAPE_COOKIE"), passphrase: variable("FEEDTAPE_PASSPHRASE") }
+    }
+
     /// Gets the secrets from where they are.
     ///
     /// # Errors

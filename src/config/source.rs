@@ -1,7 +1,7 @@
 //! `[[source]]`: one connection, its account, and what it is to record.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::{Host, Url};
@@ -11,7 +11,7 @@ use crate::model::{Catalog, CatalogOrigin, MarketPattern, Timestamp, UserId};
 use crate::venue::{VENUES, Venue};
 
 use super::document::{Field, Section};
-use super::error::Place;
+use super::error::{ConfigErrors, Place};
 use super::listing::{Listing, read_listing};
 use super::secret::Login;
 use super::wishes::{Named, Wishes, read_patterns};
@@ -166,6 +166,40 @@ impl Source {
         (!assets.is_empty()).then_some(Catalog { valid_from, origin: CatalogOrigin::Config, assets, markets })
     }
 
+    /// A source that is given by its URLs alone, with nothing to record, for single requests. Its secrets, if there is
+    /// a user, are in the environment: see [`Login::of_environment`].
+    ///
+    /// # Errors
+    /// If a URL is none of its kind, or has a password in it.
+    pub fn at(
+        venue: &'static dyn Venue,
+        url: &str,
+        rest_url: Option<&str>,
+        user: Option<UserId>,
+    ) -> Result<Self, ConfigErrors> {
+        let place = |key: &str| Place { key: key.to_owned(), ..Place::file(Path::new("command line")) };
+        let parse =
+            |key: &str, text: &str, schemes| parse_url(text, schemes).map_err(|reason| place(key).error(reason));
+        let url = parse("--url", url, SOCKET_SCHEMES)?;
+        let rest_url = rest_url.map(|text| parse("--rest-url", text, REST_SCHEMES)).transpose()?.map(as_folder);
+        let link = Link::Remote { url, rest_url, ca_file: None };
+        let login = user.map(|user| Login::of_environment(user, &place("--user")));
+        Ok(Self {
+            name: "url".to_owned(),
+            venue,
+            link,
+            login,
+            limits: Limits::default(),
+            pace: Pace::default(),
+            timing: Timing::default(),
+            subscribe: Vec::new(),
+            poll: Vec::new(),
+            place: place(""),
+            listing: Listing::default(),
+            named: Named::default(),
+        })
+    }
+
     /// Reads a `[[source]]`.
     pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
         let place = section.place();
@@ -239,8 +273,8 @@ fn read_venue(field: &Field<'_>) -> Option<&'static dyn Venue> {
 /// One of `url` (with `rest_url`), `endpoint` and `exchange`.
 fn read_link(section: &mut Section<'_>, venue: Option<&'static dyn Venue>) -> Option<Link> {
     let given: Vec<_> = ["url", "endpoint", "exchange"].into_iter().filter(|key| section.has(key)).collect();
-    let url = section.optional("url", |field| read_url(field, ["ws", "wss"]));
-    let rest_url = section.optional("rest_url", |field| read_url(field, ["http", "https"]).map(as_folder));
+    let url = section.optional("url", |field| read_url(field, SOCKET_SCHEMES));
+    let rest_url = section.optional("rest_url", |field| read_url(field, REST_SCHEMES).map(as_folder));
     let endpoint = section.optional("endpoint", |field| {
         let endpoints = venue?.profile().endpoints;
         let choices: Vec<_> = endpoints.iter().map(|endpoint| (endpoint.name, endpoint)).collect();
@@ -308,21 +342,31 @@ fn read_exchange(field: &Field<'_>) -> Option<BuiltInExchange> {
     Some(BuiltInExchange { listing: listing?, traders: traders?, ..exchange })
 }
 
+/// Schemes of the socket's URL, without TLS and with.
+const SOCKET_SCHEMES: [&str; 2] = ["ws", "wss"];
+/// Schemes of the REST URL, likewise.
+const REST_SCHEMES: [&str; 2] = ["http", "https"];
+
 fn read_url(field: &Field<'_>, schemes: [&str; 2]) -> Option<Url> {
-    let text = field.text("a URL")?;
-    let [plain, tls] = schemes;
-    // A URL may have a secret in it, whether it may or not: it is never quoted.
-    let Ok(url) = Url::parse(text) else { return field.fail(format!("not a URL; write `{tls}://HOST/PATH`")) };
+    match parse_url(field.text("a URL")?, schemes) {
+        Ok(url) => Some(url),
+        Err(reason) => field.fail(reason),
+    }
+}
+
+/// Reads a URL. A URL may have a secret in it, whether it may or not: no error quotes it.
+fn parse_url(text: &str, schemes @ [plain, tls]: [&str; 2]) -> Result<Url, String> {
+    let Ok(url) = Url::parse(text) else { return Err(format!("not a URL; write `{tls}://HOST/PATH`")) };
     if !schemes.contains(&url.scheme()) {
-        return field.fail(format!("a URL of another kind; write `{tls}://HOST/PATH` (or `{plain}://` to loopback)"));
+        return Err(format!("a URL of another kind; write `{tls}://HOST/PATH` (or `{plain}://` to loopback)"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return field.fail("a URL must not have a user or password in it; use [source.account]");
+        return Err("a URL must not have a user or password in it; use [source.account]".to_owned());
     }
     if url.fragment().is_some() || url.host().is_none() {
-        return field.fail(format!("a URL with a host and without a `#`; write `{tls}://HOST/PATH`"));
+        return Err(format!("a URL with a host and without a `#`; write `{tls}://HOST/PATH`"));
     }
-    Some(url)
+    Ok(url)
 }
 
 /// The URL as the folder that paths are below.

@@ -10,6 +10,7 @@ use super::engine::FeeSchedule;
 use super::faults::Faults;
 use super::rate::Rate;
 use super::traders::TradersConfig;
+use crate::model::MarketPattern;
 
 /// Everything that can be chosen about an exchange.
 #[derive(Clone, Debug)]
@@ -66,8 +67,8 @@ pub enum ListingChoice {
 /// Simulated traders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Simulation {
-    /// Names of the markets they trade on; if none are given, all that are no futures.
-    pub markets: Vec<String>,
+    /// The markets they trade on; if none are given, all that are no futures.
+    pub markets: Vec<MarketPattern>,
     /// Their commands per second, over all markets.
     pub rate: NonZeroU32,
     /// Orders that the book of a market tends to, over both sides.

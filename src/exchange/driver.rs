@@ -7,6 +7,7 @@ use super::config::Simulation;
 use super::engine::{Engine, Micros};
 use super::server::{Shared, StartError};
 use super::traders::{Traders, TradersConfig};
+use crate::model::MarketPattern;
 
 /// How often it looks what is due.
 const STEP: Duration = Duration::from_millis(5);
@@ -29,10 +30,22 @@ impl Driver {
     pub(super) fn new(simulation: &Simulation, engine: &mut Engine, seed: u64) -> Result<Self, StartError> {
         let listing = engine.listing().clone();
         let spot = || listing.market_ids().filter(|id| listing.market(*id).term.is_none()).collect();
-        let named = |name: &String| listing.market_named(name).ok_or_else(|| StartError::UnknownMarket(name.clone()));
+        let meant = |pattern: &MarketPattern| match listing
+            .market_ids()
+            .filter(|id| pattern.matches_name(&listing.market(*id).name))
+            .collect::<Vec<_>>()
+        {
+            none if none.is_empty() => Err(StartError::UnknownMarket(pattern.to_string())),
+            some => Ok(some),
+        };
         let markets = match simulation.markets.as_slice() {
             [] => spot(),
-            names => names.iter().map(named).collect::<Result<_, _>>()?,
+            patterns => {
+                let mut markets = patterns.iter().map(meant).collect::<Result<Vec<_>, _>>()?.concat();
+                markets.sort_unstable();
+                markets.dedup();
+                markets
+            }
         };
         let config = TradersConfig { rate: simulation.rate, depth: simulation.depth, ..TradersConfig::new(markets) };
         let traders = Traders::new(&listing, &config, seed);

@@ -64,10 +64,16 @@ impl MarketPattern {
     /// Whether it means this market.
     #[must_use]
     pub fn matches(&self, market: &Market) -> bool {
-        wildcard(&self.0, &market.name)
+        self.matches_name(&market.name)
             || self.0.split_once(':').is_some_and(|(base, counter)| {
                 side(base, &market.base, market.base_code) && side(counter, &market.counter, market.counter_code)
             })
+    }
+
+    /// Whether it means the market of this name, by the name alone.
+    #[must_use]
+    pub fn matches_name(&self, name: &str) -> bool {
+        wildcard(&self.0, name)
     }
 
     /// Whether it may mean several markets, and ones that are listed later.

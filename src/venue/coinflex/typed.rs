@@ -91,6 +91,12 @@ const METHODS: [(&str, &[(&str, Kind)]); 10] = [
 /// Stands for base and counter.
 const MARKET: &str = "market";
 
+/// Whether a text is the name of a method that can be typed.
+#[must_use]
+pub fn is_method(name: &str) -> bool {
+    METHODS.iter().any(|(method, _)| *method == name)
+}
+
 /// The command that a method's name and `key=value` arguments make. A watch command without `watch` begins to watch.
 ///
 /// # Errors

@@ -1,0 +1,115 @@
+//! What it takes to talk to a source: where its two sides are, TLS, who logs in, and the built-in exchange where that
+//! is the source.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::config::{BuiltInExchange, BuiltInListing, Credentials, Link, Source};
+use crate::connection::rest::Rest;
+use crate::connection::{Dialer, client_config};
+use crate::crypto::{OsRandomness, SigningKey};
+use crate::exchange::{self, Exchange, ExchangeConfig, ListingChoice, Running, Simulation};
+use crate::exit::{Exit, Failure};
+use crate::model::Catalog;
+use crate::registry;
+use crate::venue::Account;
+
+/// Access to a source.
+pub struct Access {
+    /// Where the socket goes.
+    pub url: String,
+    /// Opens sockets.
+    pub dialer: Dialer,
+    /// Makes REST requests, if there is somewhere to make them.
+    pub rest: Option<Rest>,
+    exchange: Option<Running>,
+}
+
+impl Access {
+    /// Gains access; starts the built-in exchange if that is the source.
+    ///
+    /// # Errors
+    /// If the certificate authorities cannot be read, or the exchange cannot be started.
+    pub fn gain(source: &Source) -> Result<Self, Failure> {
+        let (url, rest_url, ca_file, exchange) = match &source.link {
+            Link::Remote { url, rest_url, ca_file } => (url.to_string(), rest_url.clone(), ca_file.as_deref(), None),
+            Link::BuiltIn(settings) => {
+                let exchange = start(settings, source)?;
+                let rest_url = format!("{}/", exchange.rest_url()).parse();
+                let rest_url = rest_url.map_err(|error| Exit::Internal.because(format!("rest url: {error}")))?;
+                (exchange.ws_url(), Some(rest_url), None, Some(exchange))
+            }
+        };
+        let tls = client_config(ca_file).map_err(|error| Exit::Configuration.because(error))?;
+        let timeout = source.pace.connect + source.pace.handshake + source.timing.reply;
+        let rest = rest_url.map(|url| Rest::new(url, tls.clone(), timeout));
+        Ok(Self { url, dialer: Dialer::new(tls, source.limits, source.pace), rest, exchange })
+    }
+
+    /// Who logs in, with the secrets read; `None` if nobody does.
+    ///
+    /// # Errors
+    /// If a secret is not where the configuration says.
+    pub fn account(&self, source: &Source) -> Result<Option<Arc<Account>>, Failure> {
+        let demo = || self.exchange.as_ref().and_then(|exchange| exchange.accounts().first());
+        let credentials = match (&source.login, demo()) {
+            (Some(login), _) => login.credentials()?,
+            (None, Some(demo)) => {
+                Credentials { user: demo.id, cookie: demo.cookie.clone(), passphrase: demo.passphrase.clone() }
+            }
+            (None, None) => return Ok(None),
+        };
+        let Credentials { user, cookie, passphrase } = credentials;
+        let key = SigningKey::derive(user, passphrase.expose());
+        Ok(Some(Arc::new(Account { user, cookie, passphrase, key, randomness: Arc::new(OsRandomness) })))
+    }
+
+    /// What the source lists now; where it does not say, what the configuration lists.
+    ///
+    /// # Errors
+    /// If neither says anything.
+    pub async fn catalog(&self, source: &Source) -> Result<Catalog, Failure> {
+        let clock = Clock::start();
+        let listed = source.listed(clock.now().wall);
+        let Some(rest) = &self.rest else {
+            return listed.ok_or_else(|| Exit::Unavailable.because(format!("{}: nothing is listed", source.name)));
+        };
+        match (registry::load(source.venue, rest, clock).await, listed) {
+            (Ok(catalog), _) => Ok(catalog),
+            (Err(error), Some(listed)) => {
+                tracing::warn!(source = source.name, %error, "the configuration's list serves instead of the venue's");
+                Ok(listed)
+            }
+            (Err(error), None) => Err(Exit::Unavailable.because(format!("{}: {error}", source.name))),
+        }
+    }
+
+    /// Gives access up; stops the exchange that was started for it.
+    pub async fn end(self) {
+        if let Some(exchange) = self.exchange {
+            exchange.stop().await;
+        }
+    }
+}
+
+/// Starts the built-in exchange, with the account that the configuration gives or with demo accounts.
+fn start(settings: &BuiltInExchange, source: &Source) -> Result<Running, Failure> {
+    let BuiltInExchange { listing, rate, seed, markets, traders } = settings;
+    let mut config = ExchangeConfig::default();
+    config.listing = match listing {
+        BuiltInListing::CoinFlex => ListingChoice::CoinFlex { year: None },
+        BuiltInListing::Coinfloor => ListingChoice::Coinfloor,
+    };
+    config.seed = seed.unwrap_or(config.seed);
+    config.traders = traders.then(|| {
+        let simulation = Simulation::default();
+        let rate = rate.and_then(NonZeroU32::new).unwrap_or(simulation.rate);
+        Simulation { markets: markets.clone(), rate, ..simulation }
+    });
+    if let Some(login) = &source.login {
+        let Credentials { user, cookie, passphrase } = login.credentials()?;
+        config.accounts = vec![exchange::Account { id: user, cookie, passphrase, balances: Default::default() }];
+    }
+    Exchange::start(config).map_err(|error| Exit::Unavailable.because(format!("{}: {error}", source.name)))
+}
