@@ -51,11 +51,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
-    Import(import::Args),
+    Request(Box<request::Args>),
     Query(query::Args),
     Frames(frames::Args),
+    Import(import::Args),
     Backup(backup::Args),
-    Request(Box<request::Args>),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -71,12 +71,12 @@ pub fn run() -> ExitCode {
     cli.log.start();
     let end = match cli.command {
         Command::Check(args) => check::run(&args),
+        Command::Request(args) => request::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Frames(args) => frames::run(&args),
-        Command::Backup(args) => backup::run(&args),
-        Command::Request(args) => request::run(&args),
-        Command::Completions(args) => completions::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };
     end.unwrap_or_else(|failure| complain(&failure)).into()
