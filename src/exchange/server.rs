@@ -1,7 +1,7 @@
 //! Starting and stopping: the listener, the HTTP server on a thread of its own, and the timers.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -11,6 +11,7 @@ use actix_web::dev::Service as _;
 use actix_web::{App, HttpServer, web};
 use thiserror::Error;
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
 
 use super::account::{Account, AccountsError, demo_accounts};
 use super::config::{ExchangeConfig, Limits, ListingChoice};
@@ -18,10 +19,12 @@ use super::directory::Directory;
 use super::driver::Driver;
 use super::engine::{AccountError, Amount, Engine, UserKind};
 use super::floor::Floor;
+use super::front::Front;
 use super::listing::Listing;
 use super::peer::Socket;
 use super::tally::{Counts, Tally};
-use super::{gateway, rest};
+use super::tls::TlsError;
+use super::{gateway, rest, tls};
 use crate::clock::Clock;
 use crate::model::{Stamp, UserId};
 
@@ -100,6 +103,9 @@ pub enum StartError {
     /// The accounts file cannot be used.
     #[error(transparent)]
     Accounts(#[from] AccountsError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The server could not be started.
     #[error("the server cannot be started: {0}")]
     Server(#[from] io::Error),
@@ -130,6 +136,8 @@ impl Exchange {
         let listener =
             TcpListener::bind(config.listen).map_err(|error| StartError::Listen { address: config.listen, error })?;
         let addr = listener.local_addr()?;
+        let scheme = if config.tls.is_some() { Scheme::Encrypted } else { Scheme::Plain };
+        let tls = config.tls.as_ref().map(|tls| tls::acceptor(tls, addr)).transpose()?;
         let tally = Tally::new();
         let shared = Arc::new(Shared {
             directory: Directory::new(&config.accounts, config.limits.logins),
@@ -146,9 +154,15 @@ impl Exchange {
         let accounts = std::mem::take(&mut config.accounts);
         let thread = std::thread::Builder::new().name("exchange".into()).spawn({
             let shared = shared.clone();
-            move || actix_rt::System::new().block_on(serve(config, shared, driver, listener, started, stopped))
+            move || {
+                actix_rt::System::new().block_on(serve(
+                    Parts { config, shared, driver, tls, listener },
+                    started,
+                    stopped,
+                ))
+            }
         })?;
-        let running = Running { addr, accounts, shared, stop: Some(stop), thread: Some(thread) };
+        let running = Running { addr, scheme, accounts, shared, stop: Some(stop), thread: Some(thread) };
         match start.recv() {
             Ok(Ok(())) => Ok(running),
             Ok(Err(error)) => Err(error.into()),
@@ -187,14 +201,25 @@ fn balances(account: &Account, listing: &Listing) -> Result<Vec<(crate::model::A
     account.balances.iter().map(balance).collect()
 }
 
-async fn serve(
+/// What an exchange consists of before it runs.
+struct Parts {
     config: ExchangeConfig,
     shared: Arc<Shared>,
     driver: Option<Driver>,
+    tls: Option<TlsAcceptor>,
     listener: TcpListener,
-    started: std::sync::mpsc::Sender<io::Result<()>>,
-    stopped: oneshot::Receiver<()>,
-) {
+}
+
+async fn serve(parts: Parts, started: std::sync::mpsc::Sender<io::Result<()>>, stopped: oneshot::Receiver<()>) {
+    let Parts { config, shared, driver, tls, listener } = parts;
+    let (listener, front) = match front(&config, &shared, tls, listener) {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            // Nobody listens if the starter is gone.
+            let _ = started.send(Err(error));
+            return;
+        }
+    };
     let at_root = config.listing == ListingChoice::Coinfloor;
     let data = web::Data::from(shared.clone());
     let server = HttpServer::new(move || {
@@ -224,6 +249,7 @@ async fn serve(
     let handle = server.handle();
     let server = actix_rt::spawn(server);
     let ticking = actix_rt::spawn(tick(shared.clone()));
+    let front = front.map(|front| actix_rt::spawn(front.run()));
     let driving = driver.map(|driver| actix_rt::spawn(driver.run(shared.clone())));
     let _ = started.send(Ok(()));
     // An error means that the owner is gone without a word: the same.
@@ -238,9 +264,34 @@ async fn serve(
     if gone.is_err() {
         shared.floor().cut_all(shared.clock.now());
     }
+    if let Some(front) = front {
+        front.abort();
+    }
     handle.stop(false).await;
     // The server's own result repeats what has been seen.
     let _ = server.await;
+}
+
+/// The listener for the server: the public one, or one behind a front where that is needed.
+fn front(
+    config: &ExchangeConfig,
+    shared: &Shared,
+    tls: Option<TlsAcceptor>,
+    listener: TcpListener,
+) -> io::Result<(TcpListener, Option<Front>)> {
+    if tls.is_none() && config.faults.is_empty() {
+        return Ok((listener, None));
+    }
+    let inner = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    listener.set_nonblocking(true)?;
+    let front = Front {
+        listener: listener.try_into()?,
+        server: inner.local_addr()?,
+        tls,
+        faults: config.faults.clone(),
+        tally: shared.tally.clone(),
+    };
+    Ok((inner, Some(front)))
 }
 
 async fn tick(shared: Arc<Shared>) {
@@ -251,9 +302,16 @@ async fn tick(shared: Arc<Shared>) {
     }
 }
 
+#[derive(Clone, Copy)]
+enum Scheme {
+    Plain,
+    Encrypted,
+}
+
 /// An exchange that runs. Dropping it stops it, too, and waits for its end.
 pub struct Running {
     addr: SocketAddr,
+    scheme: Scheme,
     accounts: Vec<Account>,
     shared: Arc<Shared>,
     stop: Option<oneshot::Sender<()>>,
@@ -270,13 +328,19 @@ impl Running {
     /// Where its WebSocket is.
     #[must_use]
     pub fn ws_url(&self) -> String {
-        format!("ws://{}/v1", self.addr)
+        match self.scheme {
+            Scheme::Plain => format!("ws://{}/v1", self.addr),
+            Scheme::Encrypted => format!("wss://{}/v1", self.addr),
+        }
     }
 
     /// Where its REST API is.
     #[must_use]
     pub fn rest_url(&self) -> String {
-        format!("http://{}", self.addr)
+        match self.scheme {
+            Scheme::Plain => format!("http://{}", self.addr),
+            Scheme::Encrypted => format!("https://{}", self.addr),
+        }
     }
 
     /// Who can log in.

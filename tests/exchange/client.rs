@@ -32,15 +32,20 @@ impl Client {
     }
 
     pub async fn connect_to(url: &str) -> Self {
-        let connecting = HttpClient::new().ws(url).max_frame_size(64 * 1024 * 1024).connect();
-        let (response, framed) = connecting.await.expect("the exchange answers the upgrade");
-        assert_eq!(response.status().as_u16(), 101);
-        let mut client = Self { framed, server_nonce: Nonce([0; 16]), notices: VecDeque::new(), last_tag: 0 };
+        let mut client = Self::open(url).await;
         let welcome = client.message().await;
         assert_eq!(welcome["notice"], "Welcome");
         let nonce = welcome["nonce"].as_str().expect("a nonce");
         client.server_nonce = Nonce::from_base64(nonce).expect("16 bytes");
         client
+    }
+
+    /// Connects, and leaves the greeting to be read.
+    pub async fn open(url: &str) -> Self {
+        let connecting = HttpClient::new().ws(url).max_frame_size(64 * 1024 * 1024).connect();
+        let (response, framed) = connecting.await.expect("the exchange answers the upgrade");
+        assert_eq!(response.status().as_u16(), 101);
+        Self { framed, server_nonce: Nonce([0; 16]), notices: VecDeque::new(), last_tag: 0 }
     }
 
     /// Connects and logs in.
