@@ -105,21 +105,26 @@ FROM not_understood u JOIN session n ON n.id = u.session JOIN source s ON s.id =
 -- What can be said of a stream at a time: exactly one verdict, from its first transition to the last durable mark.
 -- `proved` a counter or chain without a hole, `checked` checksums held, `consistent` no contradiction found,
 -- `unverifiable` in doubt or without means to tell, `gap` not recorded or not surely (see `cause`).
--- A transition holds until one that was concluded later, which may reach back in time.
+-- A transition holds until the next. What a session concludes later takes back what it had concluded of that time: a
+-- silence is noticed only after a while, and a contradiction puts in doubt what came before it.
 CREATE VIEW coverage AS
-WITH span AS (
-    SELECT *, min(at) OVER later AS ends FROM transition
-    WINDOW later AS (PARTITION BY stream ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+WITH concluded AS (
+    SELECT *, iif(session IS NULL, NULL, min(at) OVER later) AS taken_back_at FROM transition
+    WINDOW later AS (PARTITION BY stream, session ORDER BY id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 ),
-verdict AS (
+held AS (
+    SELECT *, lead(at) OVER (PARTITION BY stream ORDER BY at, id) AS until
+    FROM concluded WHERE taken_back_at IS NULL OR at < taken_back_at
+),
+state AS (
     SELECT *, lag(state) OVER earlier IS state AND lag(reason) OVER earlier IS reason AS goes_on
-    FROM span WHERE ends IS NULL OR at < ends
+    FROM held WHERE until IS NULL OR at < until
     WINDOW earlier AS (PARTITION BY stream ORDER BY at)
 ),
 interval AS (
     SELECT *, at AS from_at,
         coalesce(lead(at) OVER (PARTITION BY stream ORDER BY at), (SELECT max(durable_at) FROM run)) AS to_at
-    FROM verdict WHERE NOT goes_on
+    FROM state WHERE NOT goes_on
 )
 SELECT t.id AS stream, s.name AS source, s.venue, nullif(t.market, '') AS market, t.channel, t.detail,
     from_at,
@@ -133,6 +138,18 @@ SELECT t.id AS stream, s.name AS source, s.venue, nullif(t.market, '') AS market
     i.session, i.frame, i.evidence
 FROM interval i JOIN stream t ON t.id = i.stream JOIN source s ON s.id = t.source
 WHERE i.from_at < i.to_at;
+
+CREATE VIEW findings AS                 -- what the checks found: a contradiction, or what changed unseen during a gap
+SELECT f.id, f.id >> 22 AS frame, s.name AS source, s.venue, nullif(t.market, '') AS market, t.channel,
+    nullif(f.received_at, 0) AS received_at,
+    strftime('%Y-%m-%dT%H:%M:%S', nullif(f.received_at, 0) / 1000000000, 'unixepoch')
+        || printf('.%09dZ', nullif(f.received_at, 0) % 1000000000) AS received_utc,
+    f.check_name, f.is_contradiction,
+    f.since,
+    strftime('%Y-%m-%dT%H:%M:%S', f.since / 1000000000, 'unixepoch')
+        || printf('.%09dZ', f.since % 1000000000) AS since_utc,
+    f.evidence
+FROM finding f JOIN stream t ON t.id = f.stream JOIN source s ON s.id = t.source;
 
 CREATE VIEW gaps AS
 SELECT stream, source, venue, market, channel, detail, from_at, from_utc, to_at, to_utc, cause, session, frame, evidence

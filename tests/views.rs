@@ -20,7 +20,8 @@ fn recording() -> Connection {
         .execute_batch(
             "INSERT INTO source VALUES (1, 'flex', 'coinflex');
              INSERT INTO run VALUES (1, 1, NULL, 1000, 'live', '0', '3', 1, 'a.toml', 'power-loss', 50000000, NULL);
-             INSERT INTO session (id, run, source, url, connecting_at) VALUES (1, 1, 1, 'ws://[::1]/', 1);
+             INSERT INTO session (id, run, source, url, connecting_at) VALUES
+                 (1, 1, 1, 'ws://[::1]/', 1), (2, 1, 1, 'ws://[::1]/', 2);
              INSERT INTO market VALUES (1, 'XBT:USDT', 'XBT', 'USDT'), (2, 'ETH:USDT', 'ETH', 'USDT');",
         )
         .unwrap();
@@ -103,6 +104,7 @@ fn every_view_answers_in_the_plain_shell() {
         "coverage",
         "commands",
         "replies",
+        "findings",
         "frames_not_understood",
         "instruments",
         "assets",
@@ -325,11 +327,11 @@ fn fills_are_the_accounts_sides_and_my_orders_follow_them() {
     );
 }
 
-fn transition(database: &Connection, id: i64, at: i64, state: &str, reason: &str) {
+fn transition(database: &Connection, id: i64, session: Option<i64>, at: i64, state: &str, reason: &str) {
     database
         .execute(
-            "INSERT INTO transition (id, stream, at, state, reason, frame) VALUES (?1, 1, ?2, ?3, ?4, ?1)",
-            params![id, at, state, reason],
+            "INSERT INTO transition (id, stream, session, at, state, reason, frame) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?1)",
+            params![id, session, at, state, reason],
         )
         .unwrap();
 }
@@ -342,11 +344,11 @@ fn stream(database: &Connection) {
 fn equal_states_are_one_interval_and_the_last_one_ends_with_the_durable_mark() {
     let database = recording();
     stream(&database);
-    transition(&database, 1, 10, "gap", "not_connected");
-    transition(&database, 2, 20, "gap", "not_connected");
-    transition(&database, 3, 30, "gap", "not_acknowledged");
-    transition(&database, 4, 40, "covered", "consistent");
-    transition(&database, 5, 900, "covered", "consistent");
+    transition(&database, 1, Some(1), 10, "gap", "not_connected");
+    transition(&database, 2, Some(1), 20, "gap", "not_connected");
+    transition(&database, 3, Some(1), 30, "gap", "not_acknowledged");
+    transition(&database, 4, Some(1), 40, "covered", "consistent");
+    transition(&database, 5, Some(1), 900, "covered", "consistent");
     let expected = [
         "WatchOrders|XBT:USDT|10|30|gap|not_connected|1",
         "WatchOrders|XBT:USDT|30|40|gap|not_acknowledged|3",
@@ -359,7 +361,7 @@ fn equal_states_are_one_interval_and_the_last_one_ends_with_the_durable_mark() {
         ["10|30|not_connected", "30|40|not_acknowledged"]
     );
     // Concluded at 950: silent since 50.
-    transition(&database, 6, 50, "gap", "stale");
+    transition(&database, 6, Some(1), 50, "gap", "stale");
     let expected = [
         expected[0],
         expected[1],
@@ -367,6 +369,20 @@ fn equal_states_are_one_interval_and_the_last_one_ends_with_the_durable_mark() {
         "WatchOrders|XBT:USDT|50|1000|gap|stale|6",
     ];
     assert_eq!(rows(&database, coverage), expected);
+}
+
+#[test]
+fn an_older_capture_imported_later_takes_nothing_back() {
+    let database = recording();
+    stream(&database);
+    transition(&database, 1, Some(1), 600, "covered", "consistent");
+    transition(&database, 2, None, 900, "gap", "not_running");
+    transition(&database, 3, Some(2), 100, "covered", "consistent");
+    transition(&database, 4, None, 200, "gap", "not_running");
+    assert_eq!(
+        rows(&database, "SELECT from_at, to_at, verdict, cause FROM coverage"),
+        ["100|200|consistent|-", "200|600|gap|not_running", "600|900|consistent|-", "900|1000|gap|not_running"]
+    );
 }
 
 proptest! {
@@ -400,18 +416,27 @@ proptest! {
         prop_assert_eq!(rows(&database, "SELECT time_utc, received_utc FROM trades"), [expected]);
     }
 
-    /// The oracle: of the transitions not after an instant, the one concluded last holds.
+    /// The oracle: without what its session took back, the last transition not after an instant holds.
     #[test]
-    fn every_instant_has_exactly_one_verdict(history in proptest::collection::vec((0i64..60, 0usize..4), 1..25)) {
+    fn every_instant_has_exactly_one_verdict(
+        history in proptest::collection::vec((proptest::option::of(1i64..3), 0i64..60, 0usize..4), 1..25)
+    ) {
         let states = [("gap", "stale"), ("gap", "not_connected"), ("covered", "consistent"), ("covered", "unverifiable")];
         let database = recording();
         stream(&database);
         database.execute_batch("UPDATE run SET durable_at = 50").unwrap();
-        for (id, (at, state)) in (1..).zip(&history) {
-            transition(&database, id, *at, states[*state].0, states[*state].1);
+        for (id, (session, at, state)) in (1..).zip(&history) {
+            transition(&database, id, *session, *at, states[*state].0, states[*state].1);
         }
+        let is_held = |n: usize| {
+            let (session, at, _) = history[n];
+            let mut later = history[n + 1..].iter();
+            session.is_none() || !later.any(|(other, since, _)| *other == session && *since <= at)
+        };
+        let mut held: Vec<_> = (0..history.len()).filter(|n| is_held(*n)).map(|n| (history[n].1, n)).collect();
+        held.sort_unstable();
         for instant in 0..60 {
-            let holds = history.iter().rev().find(|(at, _)| *at <= instant).map(|(_, state)| states[*state]);
+            let holds = held.iter().rev().find(|(at, _)| *at <= instant).map(|(_, n)| states[history[*n].2]);
             let expected = holds.map(|(state, reason)| if state == "gap" { format!("gap|{reason}") } else { format!("{reason}|-") });
             let found = rows(
                 &database,

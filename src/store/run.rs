@@ -138,15 +138,14 @@ impl Store {
         Ok(Begun { run, first_session: SessionId(last + 1) })
     }
 
-    /// Ends the run that [`Store::begin_run`] began.
+    /// Commits, and ends the run that [`Store::begin_run`] began.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn end_run(&mut self, at: Stamp) -> Result<(), StoreError> {
         let Some(run) = self.run() else { return Ok(()) };
-        let path = self.settings().path.clone();
-        let sources = sources_of(&self.connection, run).map_err(|error| StoreError::of(&path, error))?;
-        let sources = sources.into_iter().map(|(source, _)| SourceEnd { source, until: at.wall }).collect();
+        self.commit_group()?;
+        let sources = self.ends(run, at.wall)?;
         self.record(
             RecordKind::RunEnded,
             at,
@@ -158,20 +157,30 @@ impl Store {
     fn killed(&self) -> Result<Option<Ended>, StoreError> {
         let path = &self.settings().path;
         let sqlite = |error| StoreError::of(path, error);
-        let open = "SELECT id, kind, durable_at FROM run WHERE outcome IS NULL ORDER BY id DESC LIMIT 1";
-        let open = self
+        let open = "SELECT id, durable_at FROM run WHERE outcome IS NULL ORDER BY id DESC LIMIT 1";
+        let open = self.connection.query_row(open, [], |row| Ok((RunId(row.get(0)?), Timestamp(row.get(1)?))));
+        let Some((run, durable_at)) = open.optional().map_err(sqlite)? else { return Ok(None) };
+        let sources = self.ends(run, durable_at)?;
+        Ok(Some(Ended { run, outcome: RunOutcome::Killed, durable_at, sources }))
+    }
+
+    /// Until when a run that recorded until `mark` did so for each source: a capture ended with its last frame.
+    fn ends(&self, run: RunId, mark: Timestamp) -> Result<Vec<SourceEnd>, StoreError> {
+        let path = &self.settings().path;
+        let sqlite = |error| StoreError::of(path, error);
+        let kind: String = self
             .connection
-            .query_row(open, [], |row| Ok((RunId(row.get(0)?), row.get::<_, String>(1)?, Timestamp(row.get(2)?))));
-        let Some((run, kind, durable_at)) = open.optional().map_err(sqlite)? else { return Ok(None) };
+            .query_row("SELECT kind FROM run WHERE id = ?", [run.0], |row| row.get(0))
+            .map_err(sqlite)?;
+        let mark = (kind == RunKind::Live.as_str()).then_some(mark);
         let mut sources = Vec::new();
         for (source, session) in sources_of(&self.connection, run).map_err(sqlite)? {
             let last = last_arrival(path, &self.connection, session)?;
-            let mark = (kind == RunKind::Live.as_str()).then_some(durable_at);
             if let Some(until) = last.max(mark) {
                 sources.push(SourceEnd { source, until });
             }
         }
-        Ok(Some(Ended { run, outcome: RunOutcome::Killed, durable_at, sources }))
+        Ok(sources)
     }
 
     /// Writes and commits a record of the recorder's own journal.

@@ -154,3 +154,17 @@ fn the_journal_alone_makes_the_same_rows_again() {
     }
     assert_eq!(records(&settings(&rebuilt).path), journal);
 }
+
+#[test]
+fn an_import_recorded_until_the_last_frame_of_its_capture_and_no_longer() {
+    let folder = TempDir::new().unwrap();
+    let mut store = Store::open(settings(&folder)).unwrap();
+    let info = RunInfo { kind: RunKind::Import, config: "a.capture".to_owned(), commit_interval: Duration::ZERO };
+    store.begin_run(stamp(9_000), &info).unwrap();
+    store.append(&covered(1).ship()).unwrap();
+    store.end_run(stamp(9_500)).unwrap();
+    assert_eq!(
+        ask(&store, TRANSITIONS),
+        "1|300|covered|consistent|1|-\n1|500|gap|not_running|-|the recorder was stopped"
+    );
+}
