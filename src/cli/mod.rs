@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod completions;
+mod exchange;
 mod frames;
 mod import;
 mod log;
@@ -56,6 +57,7 @@ enum Command {
     Frames(frames::Args),
     Import(import::Args),
     Backup(backup::Args),
+    Exchange(Box<exchange::Args>),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -76,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Frames(args) => frames::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Backup(args) => backup::run(&args),
+        Command::Exchange(args) => exchange::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

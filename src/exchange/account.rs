@@ -13,7 +13,7 @@ use super::listing::Listing;
 use crate::crypto::Secret;
 use crate::model::UserId;
 
-/// What a demo account starts with of every asset, in whole units.
+/// What a demo account starts with of every listed asset, in whole units.
 const DEMO_BALANCE: &str = "1000000";
 /// Demo accounts there are.
 const DEMO_ACCOUNTS: u64 = 2;
