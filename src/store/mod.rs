@@ -6,6 +6,7 @@
 //!   user's.
 
 mod backup;
+mod catalog;
 mod error;
 mod frames;
 mod merge;
