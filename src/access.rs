@@ -2,6 +2,7 @@
 //! is the source.
 
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -13,6 +14,7 @@ use crate::exchange::{self, Exchange, ExchangeConfig, ListingChoice, Running, Si
 use crate::exit::{Exit, Failure};
 use crate::model::Catalog;
 use crate::registry;
+use crate::store::{Reader, StoreError};
 use crate::venue::Account;
 
 /// Access to a source.
@@ -24,6 +26,7 @@ pub struct Access {
     /// Makes REST requests, if there is somewhere to make them.
     pub rest: Option<Rest>,
     exchange: Option<Running>,
+    clock: Clock,
 }
 
 impl Access {
@@ -44,7 +47,7 @@ impl Access {
         let tls = client_config(ca_file).map_err(|error| Exit::Configuration.because(error))?;
         let timeout = source.pace.connect + source.pace.handshake + source.timing.reply;
         let rest = rest_url.map(|url| Rest::new(url, tls.clone(), timeout));
-        Ok(Self { url, dialer: Dialer::new(tls, source.limits, source.pace), rest, exchange })
+        Ok(Self { url, dialer: Dialer::new(tls, source.limits, source.pace), rest, exchange, clock: Clock::start() })
     }
 
     /// Who logs in, with the secrets read; `None` if nobody does.
@@ -65,24 +68,26 @@ impl Access {
         Ok(Some(Arc::new(Account { user, cookie, passphrase, key, randomness: Arc::new(OsRandomness) })))
     }
 
-    /// What the source lists now; where it does not say, what the configuration lists.
+    /// What the source lists now; where it does not say, what is known without it (see [`fallback`]).
     ///
     /// # Errors
-    /// If neither says anything.
-    pub async fn catalog(&self, source: &Source) -> Result<Catalog, Failure> {
-        let clock = Clock::start();
-        let listed = source.listed(clock.now().wall);
-        let Some(rest) = &self.rest else {
-            return listed.ok_or_else(|| Exit::Unavailable.because(format!("{}: nothing is listed", source.name)));
+    /// If nothing is known.
+    pub async fn catalog(&self, source: &Source, database: Option<&Path>) -> Result<Catalog, Failure> {
+        let name = &source.name;
+        let error = match &self.rest {
+            None => "it has no rest_url, and nothing is listed".to_owned(),
+            Some(rest) => match registry::load(source.venue, rest, self.clock).await {
+                Ok(catalog) => return Ok(catalog),
+                Err(error) => error.to_string(),
+            },
         };
-        match (registry::load(source.venue, rest, clock).await, listed) {
-            (Ok(catalog), _) => Ok(catalog),
-            (Err(error), Some(listed)) => {
-                tracing::warn!(source = source.name, %error, "the configuration's list serves instead of the venue's");
-                Ok(listed)
-            }
-            (Err(error), None) => Err(Exit::Unavailable.because(format!("{}: {error}", source.name))),
+        let Some(catalog) = fallback(source, database, self.clock)? else {
+            return Err(Exit::Unavailable.because(format!("{name}: {error}")));
+        };
+        if self.rest.is_some() {
+            tracing::warn!(source = name, error, origin = ?catalog.origin, since = %catalog.valid_from, "an older list serves");
         }
+        Ok(catalog)
     }
 
     /// Gives access up; stops the exchange that was started for it.
@@ -91,6 +96,19 @@ impl Access {
             exchange.stop().await;
         }
     }
+}
+
+/// What is known of a source's assets and markets without asking it: the list its recording has in force, else the one of
+/// the configuration.
+///
+/// # Errors
+/// If there is a recording, and it cannot be read.
+pub fn fallback(source: &Source, database: Option<&Path>, clock: Clock) -> Result<Option<Catalog>, StoreError> {
+    let stored = match database.map(Reader::open) {
+        None | Some(Err(StoreError::Missing { .. })) => None,
+        Some(reader) => reader?.catalog(&source.name)?,
+    };
+    Ok(stored.or_else(|| source.listed(clock.now().wall)))
 }
 
 /// Starts the built-in exchange, with the account that the configuration gives or with demo accounts.

@@ -1,16 +1,20 @@
 //! The command line: one file a command, each with its `Args` and a `run` that says how the program ends.
 
+mod assets;
 mod backup;
 mod check;
 mod completions;
 mod exchange;
 mod frames;
 mod import;
+mod listing;
 mod log;
 mod man;
+mod markets;
 mod output;
 mod query;
 mod request;
+mod talk;
 mod time;
 
 use std::io::{self, Write};
@@ -52,6 +56,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
+    Assets(assets::Args),
+    Markets(markets::Args),
     Request(Box<request::Args>),
     Query(query::Args),
     Frames(frames::Args),
@@ -73,6 +79,8 @@ pub fn run() -> ExitCode {
     cli.log.start();
     let end = match cli.command {
         Command::Check(args) => check::run(&args),
+        Command::Assets(args) => assets::run(&args),
+        Command::Markets(args) => markets::run(&args),
         Command::Request(args) => request::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Frames(args) => frames::run(&args),
@@ -102,26 +110,12 @@ fn usage(error: &clap::Error) -> Exit {
 /// Prints why a command failed. A reader that went away (`feedtape … | head`) needs no message.
 fn complain(failure: &Failure) -> Exit {
     if !failure.message.is_empty() {
-        let lines = escaped(&failure.message).lines().map(|line| format!("feedtape: {line}\n")).collect::<String>();
+        let lines =
+            failure.message.lines().map(|line| format!("feedtape: {}\n", output::shown(line))).collect::<String>();
         // Without a standard error there is nobody to tell.
         let _ = io::stderr().write_all(lines.as_bytes());
     }
     failure.exit
-}
-
-/// A text from elsewhere without what could steer a terminal; JSON means the same after it.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\n' | '\t' => escaped.push(character),
-            '\r' => {}
-            // All control characters are below U+00A0.
-            _ if character.is_control() => escaped.push_str(&format!("\\u{:04x}", u32::from(character))),
-            _ => escaped.push(character),
-        }
-    }
-    escaped
 }
 
 /// A panic anywhere ends the whole process: a recorder that runs on half alive is the worst failure.

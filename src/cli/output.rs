@@ -251,7 +251,7 @@ pub(super) fn shown_bytes(bytes: &[u8]) -> String {
 }
 
 /// Control characters, and those that change the direction of text.
-fn steers(character: char) -> bool {
+pub(super) fn steers(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

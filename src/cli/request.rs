@@ -1,20 +1,19 @@
 //! `feedtape request`.
 
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use actix_http::ws::CloseCode;
-use tokio::time::{Instant, timeout_at};
-
+use super::listing;
+use super::output::steers;
+use super::talk::{Said, talk};
 use crate::access::Access;
 use crate::config::{Config, Source};
-use crate::connection::{Message, Socket};
 use crate::exit::{Exit, Failure};
-use crate::journal::{Closed, Timing};
 use crate::model::{Catalog, UserId};
 use crate::near::or_else_known;
-use crate::venue::coinflex::conversation::{Conversation, Heard, Misunderstanding};
+use crate::venue::coinflex::conversation::Conversation;
 use crate::venue::coinflex::typed::{self, TypedError};
 use crate::venue::coinflex::wire::Command;
 use crate::venue::{self, Account};
@@ -78,10 +77,10 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     if let Err(TypedError::Wrong(reason)) = typed.command(None) {
         return Err(Exit::Usage.because(reason));
     }
-    let source = args.source(typed.file)?;
+    let (source, database) = args.source(typed.file)?;
     actix_rt::System::new().block_on(async {
         let access = Access::gain(&source)?;
-        let exit = args.put(&typed, &source, &access).await;
+        let exit = args.put(&typed, &source, database.as_deref(), &access).await;
         access.end().await;
         exit
     })
@@ -131,55 +130,63 @@ fn is_trading(method: &str) -> bool {
 }
 
 impl Args {
-    fn source(&self, file: Option<&Path>) -> Result<Source, Failure> {
+    /// The source, and the database it is recorded into.
+    fn source(&self, file: Option<&Path>) -> Result<(Source, Option<PathBuf>), Failure> {
         let coinflex = venue::by_name("coinflex").ok_or_else(|| Exit::Internal.because("no venue coinflex"))?;
-        let source = match (file, &self.url) {
-            (Some(file), None) => self.choose(Config::load(&[PathBuf::from(file)])?.sources)?,
-            (None, Some(url)) => Source::at(coinflex, url, self.rest_url.as_deref(), self.user.map(UserId))?,
+        let (source, database) = match (file, &self.url) {
+            (Some(file), None) => {
+                let config = Config::load(&[PathBuf::from(file)])?;
+                let source = listing::choose(&config, self.source.as_deref())?.clone();
+                (source, Some(config.database))
+            }
+            (None, Some(url)) => (Source::at(coinflex, url, self.rest_url.as_deref(), self.user.map(UserId))?, None),
             (Some(_), Some(_)) => return Err(Exit::Usage.because("give either a configuration file or --url")),
             (None, None) => return Err(Exit::Usage.because("give a configuration file before the method, or --url")),
         };
         if source.venue.name() == coinflex.name() {
-            Ok(source)
+            Ok((source, database))
         } else {
             Err(Exit::Usage.because(format!("requests are for sources of the venue `{}`", coinflex.name())))
         }
     }
 
-    fn choose(&self, mut sources: Vec<Source>) -> Result<Source, Failure> {
-        let names: Vec<_> = sources.iter().map(|source| source.name.clone()).collect();
-        let names = || names.iter().map(String::as_str);
-        let wrong = |message: String| Exit::Usage.because(message);
-        let place = match &self.source {
-            Some(name) => names()
-                .position(|known| known == name)
-                .ok_or_else(|| wrong(format!("the file has no source `{name}`{}", or_else_known(name, names()))))?,
-            None if sources.len() == 1 => 0,
-            None => {
-                return Err(wrong(format!("the file has several sources{}; add --source", or_else_known("", names()))));
-            }
-        };
-        Ok(sources.swap_remove(place))
-    }
-
-    async fn put(&self, typed: &Typed<'_>, source: &Source, access: &Access) -> Result<Exit, Failure> {
+    async fn put(
+        &self,
+        typed: &Typed<'_>,
+        source: &Source,
+        database: Option<&Path>,
+        access: &Access,
+    ) -> Result<Exit, Failure> {
         let command = match typed.command(None) {
-            Err(TypedError::NeedsCatalog(_)) => typed.command(Some(&access.catalog(source).await?)),
+            Err(TypedError::NeedsCatalog(_)) => typed.command(Some(&access.catalog(source, database).await?)),
             command => command,
         }
         .map_err(|error| Exit::Usage.because(error))?;
         let needs_login = command.as_ref().is_none_or(Command::needs_login);
         let account = if needs_login && !self.no_auth { Some(self.account(typed, source, access)?) } else { None };
-        let secretly = account.is_some();
         let conversation = match (command, account) {
             (Some(command), account) => Conversation::ask(command, self.tag, account),
             (None, Some(account)) => Conversation::log_in(account, self.tag),
             (None, None) => return Err(Exit::Usage.because(format!("`{LOGIN}` without a login says nothing"))),
         };
-        let (mut socket, _) = access.dialer.dial(&access.url, secretly).await.map_err(|end| ended(&end))?;
-        let exit = self.converse(&mut socket, conversation, &source.timing).await;
-        socket.close(CloseCode::Normal).await;
-        exit
+        let mut exit = Exit::Good;
+        let listen = |said| {
+            let (text, is_last) = match said {
+                Said::Reply(text, code) => {
+                    exit = if code == 0 { Exit::Good } else { Exit::Negative };
+                    (text, !self.follow)
+                }
+                Said::Notice(text) => (text, false),
+            };
+            match print(&text) {
+                Ok(()) if is_last => ControlFlow::Break(Ok(())),
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => ControlFlow::Break(Err(error)),
+            }
+        };
+        let printed = talk(access, &source.timing, conversation, listen).await?;
+        super::written(printed.unwrap_or(Ok(())))?;
+        Ok(exit)
     }
 
     fn account(&self, typed: &Typed<'_>, source: &Source, access: &Access) -> Result<Arc<Account>, Failure> {
@@ -188,93 +195,20 @@ impl Args {
             Exit::Usage.because(format!("`{}` needs a login; add {remedy}, or --no-auth", typed.method))
         })
     }
+}
 
-    /// Talks until the reply has come, or with `--follow` until interrupted.
-    async fn converse(
-        &self,
-        socket: &mut Socket,
-        mut conversation: Conversation,
-        timing: &Timing,
-    ) -> Result<Exit, Failure> {
-        let mut awaited = Some(("greeting", Instant::now() + timing.greeting));
-        let mut exit = Exit::Negative;
-        loop {
-            let message = match socket.receive().map_err(|end| ended(&end))? {
-                Some(message) => message,
-                None => match wait(socket, awaited).await? {
-                    Waited::Arrived => continue,
-                    Waited::Interrupted => return Ok(exit),
-                },
-            };
-            for heard in conversation.hear(&text(message)?).map_err(misunderstood)? {
-                match heard {
-                    Heard::Send(frame) => {
-                        let text = frame.expose().to_owned();
-                        socket.send(Message::Text(text.into())).map_err(|end| ended(&end))?;
-                        awaited = Some(("reply", Instant::now() + timing.reply));
-                    }
-                    Heard::Reply(text, code) => {
-                        exit = if code == 0 { Exit::Good } else { Exit::Negative };
-                        awaited = None;
-                        print(&text)?;
-                        if !self.follow {
-                            return Ok(exit);
-                        }
-                    }
-                    Heard::Notice(text) if !print(&text)? => return Ok(exit),
-                    Heard::Notice(_) => {}
-                }
-            }
+/// Prints a frame on a line, without what could steer a terminal: as JSON it means the same.
+fn print(text: &str) -> io::Result<()> {
+    let mut line = String::with_capacity(text.len() + 1);
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => line.push(character),
+            '\r' => {}
+            // All of these are below U+10000.
+            _ if steers(character) => line.push_str(&format!("\\u{:04x}", u32::from(character))),
+            _ => line.push(character),
         }
     }
-}
-
-enum Waited {
-    Arrived,
-    Interrupted,
-}
-
-/// Waits until something has arrived; for a greeting or reply no longer than it may take.
-async fn wait(socket: &mut Socket, awaited: Option<(&str, Instant)>) -> Result<Waited, Failure> {
-    let Some((what, deadline)) = awaited else {
-        return tokio::select! {
-            arrived = socket.ready() => arrived.map(|()| Waited::Arrived).map_err(|end| ended(&end)),
-            _ = tokio::signal::ctrl_c() => Ok(Waited::Interrupted),
-        };
-    };
-    match timeout_at(deadline, socket.ready()).await {
-        Ok(arrived) => arrived.map(|()| Waited::Arrived).map_err(|end| ended(&end)),
-        Err(_) => Err(Exit::Unavailable.because(format!("no {what} came in time"))),
-    }
-}
-
-fn ended(end: &Closed) -> Failure {
-    Exit::Unavailable.because(format!("the connection failed ({}): {}", end.cause, end.detail))
-}
-
-fn misunderstood(why: Misunderstanding) -> Failure {
-    let exit = match why {
-        Misunderstanding::LoginRefused { .. } => Exit::LoginRefused,
-        Misunderstanding::NoNonce | Misunderstanding::NotOfTheProtocol => Exit::Data,
-    };
-    exit.because(why)
-}
-
-fn text(message: Message) -> Result<String, Failure> {
-    let bytes = match message {
-        Message::Text(bytes) => bytes,
-        Message::Binary(_) => return Err(misunderstood(Misunderstanding::NotOfTheProtocol)),
-    };
-    String::from_utf8(bytes.into()).map_err(|_| misunderstood(Misunderstanding::NotOfTheProtocol))
-}
-
-/// Prints a frame on a line; `false` if nobody reads any more.
-fn print(text: &str) -> Result<bool, Failure> {
-    let mut line = super::escaped(text);
     line.push('\n');
-    match io::stdout().write_all(line.as_bytes()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Exit::InputOutput.because(format!("standard output: {error}"))),
-    }
+    io::stdout().write_all(line.as_bytes())
 }

@@ -74,8 +74,8 @@ impl ConfigErrors {
 
     /// The mistakes.
     #[must_use]
-    pub fn errors(&self) -> &[ConfigError] {
-        &self.0
+    pub fn into_errors(self) -> Vec<ConfigError> {
+        self.0
     }
 
     /// How the program ends: without an input file where there is none, else with a wrong configuration.

@@ -124,7 +124,7 @@ impl Config {
         for file in files {
             match read_file(file).and_then(|text| Self::parse(file, &text)) {
                 Ok(config) => configs.push(config),
-                Err(more) => errors.extend_from_slice(more.errors()),
+                Err(more) => errors.extend(more.into_errors()),
             }
         }
         ConfigErrors::check(errors)?;

@@ -2,6 +2,7 @@
 //!
 //! Sans-IO like the session, and much less: nothing is recorded, so nothing is concluded.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -41,6 +42,15 @@ pub enum Misunderstanding {
         /// What it said.
         message: String,
     },
+}
+
+impl Misunderstanding {
+    /// What a refused login's reply comes to.
+    #[must_use]
+    pub fn of_login(reply: &str, code: i64) -> Self {
+        let message = decode(reply).ok().and_then(|reply| reply.error_message.map(Cow::into_owned));
+        Self::LoginRefused { code, message: message.unwrap_or_default() }
+    }
 }
 
 /// Which of user, cookie and passphrase an error code of the login is about.
@@ -89,6 +99,12 @@ impl Conversation {
         Self { account: Some(account), command: None, tag, stage: Stage::Greeting, early: Vec::new() }
     }
 
+    /// Whether it sends secrets.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.account.is_some()
+    }
+
     /// Takes a frame, and says what comes of it, in order.
     ///
     /// # Errors
@@ -101,10 +117,7 @@ impl Conversation {
             (Stage::Login, Some(code)) if self.is_tagged(&message, self.login_tag()) => match (&self.command, code) {
                 (None, _) => Ok(self.replied(text, code)),
                 (Some(_), 0) => Ok(self.put_command()),
-                (Some(_), code) => {
-                    let message = message.error_message.as_deref().unwrap_or_default().to_owned();
-                    Err(Misunderstanding::LoginRefused { code, message })
-                }
+                (Some(_), code) => Err(Misunderstanding::of_login(text, code)),
             },
             (Stage::Command, Some(code)) if self.is_tagged(&message, self.tag) => Ok(self.replied(text, code)),
             (Stage::Command, None) if message.notice.is_some() => {
