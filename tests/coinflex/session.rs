@@ -1,11 +1,14 @@
 //! The session as tables of inputs and what it says and wants.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use feedtape::crypto::{OsRandomness, Randomness};
 use feedtape::journal::{Closed, Input, PollPlan};
-use feedtape::model::{AssetCode, CloseCause, Coverage, Event, MarketPattern, Seq, Stamp, Timestamp};
+use feedtape::model::{
+    AssetCode, CloseCause, Coverage, Event, MarketPattern, Seq, Stamp, SubscriptionChange, Timestamp,
+};
 use feedtape::venue::{Action, Session};
 
 use super::script::*;
@@ -393,6 +396,67 @@ fn a_journal_replayed_without_an_account_gives_the_same_events() {
     }
     assert_eq!(commands.next(), None, "{sent:?}");
     assert_eq!(again, lines);
+}
+
+/// How many frames each asking for a stream got, first and last arrival with them, by stream and number of the asking.
+fn counted(summarise_after_every_input: bool) -> BTreeMap<(u32, usize), (u64, i64, i64)> {
+    let mut script = Script::connected(account_plan(&[("WatchOrders", &["XBT:USDT"])]), Some(account()));
+    let balance = r#"{"notice":"BalanceChanged","asset":63488,"balance":1}"#;
+    let order = r#"{"notice":"OrderModified","id":1,"base":63488,"counter":65283,"quantity":5,"price":9,"time":1}"#;
+    let frames = [
+        WELCOME,
+        order,
+        balance,
+        r#"{"error_code":0,"tag":1}"#,
+        balance,
+        order,
+        r#"{"error_code":0,"tag":3,"balances":[]}"#,
+        balance,
+        r#"{"error_code":0,"tag":4,"orders":[]}"#,
+        balance,
+        r#"{"error_code":0,"tag":2,"orders":[{"id":1,"quantity":5,"price":9,"time":1}]}"#,
+        order,
+        r#"{"notice":"OrderModified","id":1,"base":63488,"counter":65283,"price":9}"#,
+        order,
+        r#"{"error_code":0,"tag":5}"#,
+        order,
+        r#"{"error_code":0,"tag":6,"orders":[]}"#,
+        order,
+    ];
+    let mut asked = BTreeMap::new();
+    let mut counted = BTreeMap::new();
+    for (n, frame) in (1_000..).zip(frames) {
+        let at = Stamp { wall: Timestamp(n), mono: script.now + n };
+        script.session.handle(Seq(n as u64), at, &Input::Received(frame.as_bytes()), &mut script.out);
+        while let Some(action) = script.out.actions.pop() {
+            let Action::Send(frame) = action else { panic!("{action:?}") };
+            script.session.handle(Seq(n as u64), at, &Input::Sent(frame.journal.as_bytes()), &mut script.out);
+        }
+        if summarise_after_every_input || n == 1_017 {
+            script.session.summarise(&mut script.out);
+        }
+        for event in script.out.events.drain(..) {
+            match event {
+                Event::Subscription(SubscriptionChange::Asked(stream)) => *asked.entry(stream.0).or_default() += 1,
+                Event::Subscription(SubscriptionChange::Data { stream, first, last, frames }) => {
+                    let asking: usize = *asked.get(&stream.0).expect("only what was asked for is counted");
+                    let sum = counted.entry((stream.0, asking)).or_insert((0, first.0, last.0));
+                    *sum = (sum.0 + frames, sum.1, last.0);
+                }
+                _ => {}
+            }
+        }
+    }
+    counted
+}
+
+#[test]
+fn what_is_counted_for_a_subscription_does_not_depend_on_where_batches_end() {
+    let at_the_end = counted(false);
+    assert_eq!(at_the_end, counted(true));
+    // The account from its second part on; the book's first asking until it is given up, its second from then on.
+    let expected = [((0, 1), (2, 1_008, 1_009)), ((1, 1), (5, 1_005, 1_013)), ((1, 2), (3, 1_015, 1_017))];
+    assert_eq!(at_the_end, BTreeMap::from(expected));
 }
 
 #[test]

@@ -34,8 +34,7 @@ impl CoinFlexSession {
         }
         if let Some(stream) = request.stream {
             if request.watch && self.streams.get(stream).asking == Asking::Idle {
-                self.streams.get_mut(stream).asking = Asking::Asked;
-                out.events.push(Event::Subscription(SubscriptionChange::Asked(stream)));
+                self.streams.ask(stream, &mut out.events);
                 let gap = Coverage::Gap(GapCause::NotAcknowledged);
                 if !matches!(self.streams.state(stream), Some(Coverage::Gap(GapCause::NotUnderstood | GapCause::Stale)))
                 {
@@ -218,8 +217,7 @@ impl CoinFlexSession {
         let Some(stream) = account.map(|(stream, _)| stream) else { return };
         if self.account_parts == (true, true) && self.login == Login::Done {
             if self.streams.get(stream).asking == Asking::Idle {
-                out.events.push(Event::Subscription(SubscriptionChange::Asked(stream)));
-                self.streams.get_mut(stream).asking = Asking::Asked;
+                self.streams.ask(stream, &mut out.events);
             }
             self.acknowledged(at, stream, problems, out);
         }
@@ -385,8 +383,7 @@ impl CoinFlexSession {
         self.planner.rest_answered(n);
         let (stream, method) = (self.planner.poll(n).stream, self.planner.poll(n).method.clone());
         if self.streams.get(stream).asking == Asking::Idle {
-            self.streams.get_mut(stream).asking = Asking::Asked;
-            out.events.push(Event::Subscription(SubscriptionChange::Asked(stream)));
+            self.streams.ask(stream, &mut out.events);
         }
         let failed = match (answer.status, &answer.error) {
             (Some(200), None) => None,

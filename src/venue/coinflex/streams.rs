@@ -161,9 +161,20 @@ impl Streams {
         self.list[stream.0 as usize].state
     }
 
-    /// Notes that a frame of the stream came.
+    /// Notes that a stream was asked for: what comes from here on counts for this asking.
+    pub(super) fn ask(&mut self, stream: StreamRef, events: &mut Vec<Event>) {
+        self.state_data(stream, events);
+        self.get_mut(stream).asking = Asking::Asked;
+        events.push(Event::Subscription(SubscriptionChange::Asked(stream)));
+    }
+
+    /// Notes that a frame of the stream came. Before it is asked for (an old asking's last notices, the account's
+    /// before its state is known) that counts for no subscription.
     pub(super) fn data(&mut self, stream: StreamRef, at: Stamp) {
         let entry = &mut self.list[stream.0 as usize];
+        if entry.asking == Asking::Idle {
+            return;
+        }
         entry.last_mono = at.mono;
         entry.last_at = Some(at.wall);
         entry.first_unstated.get_or_insert(at.wall);
@@ -177,12 +188,16 @@ impl Streams {
 
     /// States the data that came since the last time.
     pub(super) fn summarise(&mut self, events: &mut Vec<Event>) {
-        for (n, stream) in self.list.iter_mut().enumerate() {
-            if let (Some(first), Some(last)) = (stream.first_unstated.take(), stream.last_at) {
-                let frames = std::mem::take(&mut stream.frames_unstated);
-                let stream = StreamRef(n as u32);
-                events.push(Event::Subscription(SubscriptionChange::Data { stream, first, last, frames }));
-            }
+        for n in 0..self.list.len() {
+            self.state_data(StreamRef(n as u32), events);
+        }
+    }
+
+    fn state_data(&mut self, stream: StreamRef, events: &mut Vec<Event>) {
+        let entry = &mut self.list[stream.0 as usize];
+        if let (Some(first), Some(last)) = (entry.first_unstated.take(), entry.last_at) {
+            let frames = std::mem::take(&mut entry.frames_unstated);
+            events.push(Event::Subscription(SubscriptionChange::Data { stream, first, last, frames }));
         }
     }
 
