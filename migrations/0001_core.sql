@@ -59,7 +59,7 @@ CREATE TABLE frame_block (
     from_at INTEGER NOT NULL,           -- earliest received_at
     to_at INTEGER NOT NULL,             -- latest received_at
     raw_bytes INTEGER NOT NULL,         -- before compression
-    codec INTEGER NOT NULL,             -- 0 stored, 1 zstd
+    codec INTEGER NOT NULL,             -- 1: a zstd frame with a checksum
     body BLOB NOT NULL
 ) STRICT;
 CREATE INDEX frame_block_time ON frame_block (to_at);

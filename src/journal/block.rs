@@ -30,15 +30,9 @@ pub const BLOCK_BYTES_MAX: usize = 256 << 20;
 
 const TRAILER_BYTES: usize = 4 * 4 + 1;
 
-/// How a block's bytes are stored; the number is on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Codec {
-    /// As they are, because compression gained nothing.
-    Stored = 0,
-    /// One zstd frame.
-    Zstd = 1,
-}
+/// How a block's bytes are stored, by its number on disk: one zstd frame with a checksum of its content. There is no
+/// other way, so that damage to any block is noticed.
+pub const CODEC_ZSTD: i64 = 1;
 
 /// Consecutive records of one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,22 +165,22 @@ impl Compressor {
         Ok(Self { context, buffer: Vec::new() })
     }
 
-    /// Compresses `raw`, if that makes it smaller.
+    /// Compresses `raw`, as [`CODEC_ZSTD`] says.
     ///
     /// # Errors
     /// If there is no memory for it.
-    pub fn compress<'a>(&'a mut self, raw: &'a [u8]) -> io::Result<(Codec, &'a [u8])> {
+    pub fn compress(&mut self, raw: &[u8]) -> io::Result<&[u8]> {
         self.buffer.clear();
         self.buffer.reserve(zstd::zstd_safe::compress_bound(raw.len()));
         self.context.compress_to_buffer(raw, &mut self.buffer)?;
-        if self.buffer.len() < raw.len() { Ok((Codec::Zstd, &self.buffer)) } else { Ok((Codec::Stored, raw)) }
+        Ok(&self.buffer)
     }
 }
 
 /// Why a block cannot be read.
 #[derive(Debug, Error)]
 pub enum BlockError {
-    /// Its codec number is none of [`Codec`].
+    /// Its codec number is not [`CODEC_ZSTD`].
     #[error("unknown codec {0}, a newer feedtape may know it")]
     UnknownCodec(i64),
     /// Its format is not [`FORMAT`].
@@ -225,25 +219,21 @@ impl Reader {
     ///
     /// # Errors
     /// If the block is damaged or of a newer format. Any bytes are safe to try.
-    pub fn read<'a>(&'a mut self, codec: i64, raw_bytes: i64, body: &'a [u8]) -> Result<Block<'a>, BlockError> {
+    pub fn read(&mut self, codec: i64, raw_bytes: i64, body: &[u8]) -> Result<Block<'_>, BlockError> {
         let size = usize::try_from(raw_bytes)
             .ok()
             .filter(|size| *size <= BLOCK_BYTES_MAX)
             .ok_or(BlockError::Size(raw_bytes))?;
-        let raw = match codec {
-            0 => body,
-            1 => {
-                self.buffer.clear();
-                self.buffer.reserve(size);
-                self.context.decompress_to_buffer(body, &mut self.buffer).map_err(BlockError::Decompress)?;
-                self.buffer.as_slice()
-            }
-            _ => return Err(BlockError::UnknownCodec(codec)),
-        };
-        if raw.len() != size {
+        if codec != CODEC_ZSTD {
+            return Err(BlockError::UnknownCodec(codec));
+        }
+        self.buffer.clear();
+        self.buffer.reserve(size);
+        self.context.decompress_to_buffer(body, &mut self.buffer).map_err(BlockError::Decompress)?;
+        if self.buffer.len() != size {
             return Err(BlockError::Damaged("size"));
         }
-        Block::parse(raw)
+        Block::parse(&self.buffer)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::model::{Seq, SessionId, Stamp};
 use crate::venue::{Action, Output, Session};
 
-use super::{Batch, Input};
+use super::{Batch, Input, InputError, Record};
 
 /// A session with the batch it is filling.
 pub struct Tape {
@@ -22,8 +22,22 @@ impl Tape {
     /// Journals an input and lets the session conclude from it. What the session wants done is in [`Tape::actions`].
     pub fn feed(&mut self, at: Stamp, input: &Input<'_>) -> Seq {
         let (kind, body) = input.to_record();
-        let seq = self.batch.push(kind, at, &body);
-        self.session.handle(seq, at, input, &mut self.output);
+        self.take(Record { kind, at, body: &body }, input)
+    }
+
+    /// Feeds it a record of a journal: the same as [`Tape::feed`] with the input that the record stands for, but the
+    /// record is kept as it is, byte for byte.
+    ///
+    /// # Errors
+    /// If the record is no input of a session, or cannot be read. Then nothing is kept of it.
+    pub fn replay(&mut self, record: Record<'_>) -> Result<Seq, InputError> {
+        let input = Input::from_record(&record)?;
+        Ok(self.take(record, &input))
+    }
+
+    fn take(&mut self, record: Record<'_>, input: &Input<'_>) -> Seq {
+        let seq = self.batch.push(record.kind, record.at, record.body);
+        self.session.handle(seq, record.at, input, &mut self.output);
         for event in self.output.events.drain(..) {
             self.batch.conclude(event);
         }

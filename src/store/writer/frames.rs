@@ -5,7 +5,7 @@ use std::io;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::journal::Batch;
-use crate::journal::block::{Builder, Compressor};
+use crate::journal::block::{Builder, CODEC_ZSTD, Compressor};
 use crate::model::{Seq, SessionId};
 
 use super::Written;
@@ -110,9 +110,8 @@ pub(in crate::store) fn insert_block(
 ) -> rusqlite::Result<()> {
     let (frames, (from, to)) = (block.len() as i64, block.arrivals());
     let raw = block.finish();
-    let (codec, body) =
-        compressor.compress(raw).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    let row = params![first, frames, from.0, to.0, raw.len() as i64, codec as i64, body];
+    let body = compressor.compress(raw).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let row = params![first, frames, from.0, to.0, raw.len() as i64, CODEC_ZSTD, body];
     connection.prepare_cached(INSERT_BLOCK)?.execute(row)?;
     block.clear();
     Ok(())
