@@ -18,7 +18,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
-    let command = super::command();
+    let command = super::command().disable_help_subcommand(true);
     match &args.dir {
         Some(dir) => clap_mangen::generate_to(command, dir)
             .map(|()| Exit::Good)

@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn every_command_says_how_it_is_used_by_example() {
         for command in command().get_subcommands() {
-            let help = command.get_after_help().unwrap_or_default().to_string();
+            let help = command.get_after_long_help().or(command.get_after_help()).unwrap_or_default().to_string();
             assert!(help.contains(&format!("feedtape {}", command.get_name())), "{}", command.get_name());
         }
     }

@@ -222,7 +222,12 @@ impl Source {
         if let Some(section) = section.optional("timing", Field::section) {
             read_timing(section, &mut timing, &mut pace);
         }
-        let mut reader = Wishes { venue, can_log_in: has_account || built_in, named: Named::default() };
+        let mut reader = Wishes {
+            venue,
+            can_log_in: has_account || built_in,
+            has_rest: !section.has("url") || section.has("rest_url"),
+            named: Named::default(),
+        };
         let asks = ["subscribe", "poll", "account"].iter().any(|key| section.has(key)) || built_in;
         let subscribe: Vec<_> =
             section.sections("subscribe").into_iter().map(|section| reader.subscribe(section)).collect();

@@ -325,6 +325,18 @@ fn what_needs_a_login_is_refused_without_an_account() {
 }
 
 #[test]
+fn what_goes_by_rest_is_refused_without_a_rest_url() {
+    let listing =
+        "[[source.asset]]\nname = \"A\"\ncode = 1\nscale = 1\n[[source.market]]\nbase = \"A\"\ncounter = \"A\"\n";
+    let text = GOOD.replace("rest_url = \"https://rest.example\"\n", "") + listing;
+    assert!(parse(&text).is_ok());
+    assert_eq!(
+        errors(&text.replace("\"GetBalances\"", "\"tickers\"")),
+        "conf/f.toml:19:10: source[0].poll[0].method: `tickers` goes by REST; add rest_url to the source, or leave this out"
+    );
+}
+
+#[test]
 fn plaintext_with_an_account_goes_no_further_than_loopback() {
     for host in ["localhost:1", "127.0.0.1:8080", "127.8.8.8", "[::1]:8080"] {
         let text = GOOD

@@ -25,6 +25,7 @@ pub(super) struct Named {
 pub(super) struct Wishes {
     pub(super) venue: Option<&'static dyn Venue>,
     pub(super) can_log_in: bool,
+    pub(super) has_rest: bool,
     pub(super) named: Named,
 }
 
@@ -54,6 +55,9 @@ impl Wishes {
             let polls = polls?;
             match polls.iter().find(|poll| poll.method == text) {
                 Some(poll) if poll.needs_login && !self.can_log_in => no_login(field, text),
+                Some(poll) if poll.by_rest && !self.has_rest => {
+                    field.fail(format!("`{text}` goes by REST; add rest_url to the source, or leave this out"))
+                }
                 Some(poll) => Some(poll),
                 None => unknown_method(field, text, polls.iter().map(|poll| poll.method)),
             }

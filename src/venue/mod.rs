@@ -86,6 +86,8 @@ pub struct Poll {
     pub method: &'static str,
     /// Whether it needs a login.
     pub needs_login: bool,
+    /// Whether it goes by REST.
+    pub by_rest: bool,
     /// What it is asked about.
     pub about: PollSubject,
 }

@@ -38,12 +38,12 @@ static PROFILE: Profile = Profile {
         Channel { method: "WatchTicker", needs_login: false },
     ],
     polls: &[
-        Poll { method: "GetBalances", needs_login: true, about: PollSubject::Whole },
-        Poll { method: "GetOrders", needs_login: true, about: PollSubject::Whole },
-        Poll { method: "GetTradeVolume", needs_login: true, about: PollSubject::Asset },
-        Poll { method: "EstimateMarketOrder", needs_login: false, about: PollSubject::Estimate },
-        Poll { method: "tickers", needs_login: false, about: PollSubject::MarketsOrAll },
-        Poll { method: "depth", needs_login: false, about: PollSubject::Markets },
+        Poll { method: "GetBalances", needs_login: true, by_rest: false, about: PollSubject::Whole },
+        Poll { method: "GetOrders", needs_login: true, by_rest: false, about: PollSubject::Whole },
+        Poll { method: "GetTradeVolume", needs_login: true, by_rest: false, about: PollSubject::Asset },
+        Poll { method: "EstimateMarketOrder", needs_login: false, by_rest: false, about: PollSubject::Estimate },
+        Poll { method: "tickers", needs_login: false, by_rest: true, about: PollSubject::MarketsOrAll },
+        Poll { method: "depth", needs_login: false, by_rest: true, about: PollSubject::Markets },
     ],
 };
 
