@@ -1,6 +1,7 @@
 //! The gateway: the actor of one WebSocket connection. It reads; what is written goes through the client's outbox.
 
 use std::cell::Cell;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -145,8 +146,11 @@ impl StreamHandler<Result<Message, ProtocolError>> for Gateway {
             Err(ProtocolError::Io(_)) if self.too_long.get() => {
                 self.close(close::TOO_LARGE, "message too long", context);
             }
-            // Text that is not UTF-8; or the connection broke, and nobody reads this.
-            Err(ProtocolError::Io(_)) => self.close(close::INVALID, "not UTF-8", context),
+            // Text that is not UTF-8 is `Other`, reserved bits are `InvalidData`; or the connection broke, and nobody
+            // reads this.
+            Err(ProtocolError::Io(error)) if error.kind() == io::ErrorKind::Other => {
+                self.close(close::INVALID, "not UTF-8", context)
+            }
             Err(_) => self.close(close::PROTOCOL, "protocol error", context),
         }
     }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use awc::ws::{Codec, Frame, Message};
 use awc::{BoxedSocket, Client as HttpClient};
 use bytes::Bytes;
-use feedtape::crypto::{Challenge, Nonce, SigningKey};
-use feedtape::exchange::{Account, Running};
+use feedtape::crypto::{Challenge, Nonce, Secret, SigningKey};
+use feedtape::exchange::{Account, Decimal, Exchange, ExchangeConfig, Limits, Rate, Running};
+use feedtape::model::UserId;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 
@@ -17,6 +18,49 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const XBT: i64 = 63488;
 pub const ETH: i64 = 63520;
 pub const USDT: i64 = 65283;
+
+/// An exchange with three users, of whom the third has nothing, and nobody who trades by itself.
+pub fn start() -> Running {
+    start_with(|_| {})
+}
+
+pub fn start_with(change: impl FnOnce(&mut ExchangeConfig)) -> Running {
+    let account = |id: u64, balances: &[(&str, &str)]| Account {
+        id: UserId(id),
+        cookie: Secret::new(format!("cookie of {id}")),
+        passphrase: Secret::new(format!("passphrase of {id}")),
+        balances: balances.iter().map(|(asset, amount)| (asset.to_string(), Decimal(amount.to_string()))).collect(),
+    };
+    let rich = [("XBT", "100"), ("ETH", "1000"), ("USDT", "2000000")];
+    let mut config = ExchangeConfig {
+        accounts: vec![account(1, &rich), account(2, &rich), account(3, &[])],
+        limits: Limits {
+            orders: Rate::per_seconds(1_000_000, 1),
+            information: Rate::per_seconds(1_000_000, 1),
+            ..Limits::default()
+        },
+        ..ExchangeConfig::default()
+    };
+    change(&mut config);
+    Exchange::start(config).expect("a free port")
+}
+
+/// `PlaceOrder` with a price on XBT:USDT.
+pub fn limit(quantity: i64, price: i64) -> Value {
+    json!({"method": "PlaceOrder", "base": XBT, "counter": USDT, "quantity": quantity, "price": price})
+}
+
+/// `WatchOrders` or `WatchTicker` on XBT:USDT.
+pub fn watch(method: &str, watch: bool) -> Value {
+    json!({"method": method, "base": XBT, "counter": USDT, "watch": watch})
+}
+
+/// One object with the fields of both.
+pub fn with(mut object: Value, more: Value) -> Value {
+    let Value::Object(more) = more else { panic!("not an object: {more}") };
+    object.as_object_mut().expect("an object").extend(more);
+    object
+}
 
 pub struct Client {
     framed: actix_codec::Framed<BoxedSocket, Codec>,

@@ -4,18 +4,14 @@ use actix_http::ws::{Frame, Item};
 use feedtape::exchange::{Action, Exchange, ExchangeConfig, Faults, Running};
 use serde_json::{Value, json};
 
-use crate::client::{Client, PATIENCE, USDT, XBT};
+use crate::client::{Client, PATIENCE, limit};
 
 fn start(faults: Faults) -> Running {
     Exchange::start(ExchangeConfig { faults, ..ExchangeConfig::default() }).expect("a free port")
 }
 
 fn watch() -> Value {
-    json!({"method": "WatchOrders", "base": XBT, "counter": USDT, "watch": true})
-}
-
-fn order(price: i64) -> Value {
-    json!({"method": "PlaceOrder", "base": XBT, "counter": USDT, "quantity": 10_000, "price": price})
+    crate::client::watch("WatchOrders", true)
 }
 
 /// The text of the next frame, whatever it is.
@@ -119,7 +115,7 @@ async fn a_snapshot_is_delayed_behind_notices() {
     exchange.wait_for(PATIENCE, |counts| counts.frames_sent == 2).await.expect("the snapshot");
     let mut trader = Client::logged_in(&exchange, 0).await;
     for price in [10_000, 20_000, 30_000] {
-        trader.expect_ok(order(price)).await;
+        trader.expect_ok(limit(10_000, price)).await;
     }
     for notice in [true, true, false, true] {
         assert_eq!(watcher.message().await.get("notice").is_some(), notice);
@@ -175,7 +171,7 @@ async fn strange_messages_come_as_scripted() {
 async fn a_notice_has_a_field_nobody_knows() {
     let exchange = start(Faults::new().on(1, 0, Action::UnknownField));
     let mut client = Client::logged_in(&exchange, 0).await;
-    client.expect_ok(order(10_000)).await;
+    client.expect_ok(limit(10_000, 10_000)).await;
     let notices = client.notices().await;
     assert_eq!(notices[0]["mood"], "fair");
     assert_eq!(notices[1].get("mood"), None);

@@ -3,4 +3,10 @@
 mod client;
 mod commands;
 mod faults;
+mod framing;
+mod lifecycle;
+mod limits;
+mod notices;
+mod rest;
 mod simulation;
+mod streams;
