@@ -617,3 +617,23 @@ fn every_configuration_among_the_examples_loads() {
         }
     }
 }
+
+proptest::proptest! {
+    /// A slip of the pen anywhere, also in a header that then no longer says what the table is.
+    #[test]
+    fn no_slip_makes_an_error_show_a_secret(
+        edits in proptest::collection::vec((0usize..2000, "[\"'=\\[\\]{}#\n. ,a]{0,2}", 0usize..3), 1..4),
+    ) {
+        let mut text: Vec<char> =
+            GOOD.replace("{ file = \"passphrase.txt\" }", "\"hunter2canary\"").chars().collect();
+        for (at, inserted, deleted) in edits {
+            let at = at % text.len();
+            let end = (at + deleted).min(text.len());
+            text.splice(at..end, inserted.chars());
+        }
+        let text: String = text.into_iter().collect();
+        if let Err(errors) = parse(&text) {
+            proptest::prop_assert!(!errors.to_string().contains("hunter2canary"), "{}\n{}", errors, text);
+        }
+    }
+}
