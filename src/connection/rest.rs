@@ -1,12 +1,19 @@
 //! REST requests: bounded in time and size, redirects not followed, HTTP/1.1 only.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use awc::error::PayloadError;
+use awc::ClientResponse;
+use awc::error::{PayloadError, SendRequestError};
+use awc::http::header;
 use bytes::Bytes;
 use thiserror::Error;
 use url::Url;
+
+use super::address::{refuse_plaintext, resolve, time_for};
+use super::dial::USER_AGENT;
+use crate::venue::Account;
 
 /// An answer's body is at most this long.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
@@ -46,22 +53,27 @@ impl Rest {
     /// Requests below `base`, whose path ends with a slash. Each must be done within `timeout`, body included.
     #[must_use]
     pub fn new(base: Url, tls: Arc<rustls::ClientConfig>, timeout: Duration) -> Self {
-        // The time-out of a request covers all its phases; awc's own must only not be shorter.
-        let longer = timeout * 2;
-        let connector = awc::Connector::new().timeout(longer).handshake_timeout(longer).limit(0).rustls_0_23(tls);
-        let client = awc::Client::builder().connector(connector).disable_timeout().disable_redirects().finish();
+        // The time-out of a request covers all its phases, of which connecting to one address is the first.
+        let connector =
+            awc::Connector::new().timeout(time_for(timeout, 1)).handshake_timeout(timeout).limit(0).rustls_0_23(tls);
+        let client = awc::Client::builder()
+            .connector(connector)
+            .add_default_header((header::USER_AGENT, USER_AGENT))
+            .disable_timeout()
+            .disable_redirects()
+            .finish();
         Self { client, base, timeout }
     }
 
-    /// Gets a path and query.
+    /// Gets a path and query; as `account`, if there is one, by HTTP Basic: `user/cookie` and the passphrase.
     ///
     /// # Errors
-    /// If there is no whole answer. Statuses other than 200 are answers.
-    pub async fn get(&self, path: &str) -> Result<Answer, RestError> {
-        let url = format!("{}{path}", self.base);
+    /// If there is no whole answer, or the account's secrets would go out in the clear. Statuses other than 200 are
+    /// answers.
+    pub async fn get(&self, path: &str, account: Option<&Account>) -> Result<Answer, RestError> {
         let answer = async {
-            let mut response =
-                self.client.get(url).send().await.map_err(|error| RestError::Failed(error.to_string()))?;
+            let addresses = resolve(&self.base, self.timeout).await.map_err(RestError::Failed)?;
+            let mut response = self.request(path, account, &addresses).await?;
             let body = response.body().limit(BODY_BYTES_MAX).await.map_err(|error| match error {
                 PayloadError::Overflow => RestError::TooLarge,
                 error => RestError::Failed(format!("the answer broke off: {error}")),
@@ -69,5 +81,32 @@ impl Rest {
             Ok(Answer { status: response.status().as_u16(), body })
         };
         tokio::time::timeout(self.timeout, answer).await.unwrap_or(Err(RestError::TimedOut(self.timeout)))
+    }
+
+    /// Asks at each address in turn, until one is not merely out of reach.
+    async fn request(
+        &self,
+        path: &str,
+        account: Option<&Account>,
+        addresses: &[SocketAddr],
+    ) -> Result<ClientResponse<impl futures_util::Stream<Item = Result<Bytes, PayloadError>>>, RestError> {
+        let url = format!("{}{}", self.base, path.trim_start_matches('/'));
+        let mut failures = Vec::new();
+        for address in addresses {
+            let mut request = self.client.get(&url).address(*address);
+            if let Some(account) = account {
+                if let Some(reason) = refuse_plaintext(&self.base, *address) {
+                    return Err(RestError::Failed(reason));
+                }
+                let user = format!("{}/{}", account.user, account.cookie.expose());
+                request = request.basic_auth(user, account.passphrase.expose());
+            }
+            match request.send().await {
+                Ok(response) => return Ok(response),
+                Err(SendRequestError::Connect(error)) => failures.push(format!("{address}: {error}")),
+                Err(error) => return Err(RestError::Failed(error.to_string())),
+            }
+        }
+        Err(RestError::Failed(failures.join("; ")))
     }
 }

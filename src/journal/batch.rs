@@ -90,6 +90,14 @@ impl Batch {
         self.bodies.len() + self.heads.len() * size_of::<RecordHead>() + self.events.len() * size_of::<(u32, Event)>()
     }
 
+    /// The memory it keeps over [`Batch::reset`], in bytes.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bodies.capacity()
+            + self.heads.capacity() * size_of::<RecordHead>()
+            + self.events.capacity() * size_of::<(u32, Event)>()
+    }
+
     /// Appends a record and returns its place.
     ///
     /// # Panics

@@ -41,7 +41,7 @@ pub enum LoadError {
 pub async fn load(venue: &dyn Venue, rest: &Rest, clock: Clock) -> Result<Catalog, LoadError> {
     let mut answers = Vec::new();
     for path in venue.catalog_paths() {
-        let answer = rest.get(path).await.map_err(|reason| LoadError::Rest { path, reason })?;
+        let answer = rest.get(path, None).await.map_err(|reason| LoadError::Rest { path, reason })?;
         if answer.status != 200 {
             return Err(LoadError::Status { path, status: answer.status });
         }

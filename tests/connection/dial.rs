@@ -60,7 +60,7 @@ async fn the_upgrade_names_the_program_and_its_version() {
     let (sender, requests) = std::sync::mpsc::channel();
     let peer = Peer::raw(move |mut conn| {
         sender.send(conn.upgrade(b"")).unwrap();
-        conn.drain();
+        conn.until_closed();
     });
     let (socket, address) = dialer().dial(&peer.url(), false).await.unwrap();
     assert_eq!(address, peer.address);
@@ -76,7 +76,7 @@ async fn a_dead_or_refusing_or_mute_address_is_followed_by_the_next() {
     let (_listener, _queued, dead) = black_hole();
     let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
-    let peer = Peer::upgraded(|mut conn| conn.drain());
+    let peer = Peer::upgraded(|conn| conn.until_closed());
 
     let addresses = [dead, refusing, mute.local_addr().unwrap(), peer.address];
     let url = Url::parse(&peer.url()).unwrap();
@@ -130,7 +130,7 @@ async fn an_upgrade_that_is_none_is_a_breach_of_the_protocol() {
 async fn an_extension_that_was_not_offered_is_a_breach_of_the_protocol() {
     let peer = Peer::raw(|mut conn| {
         conn.upgrade_with("Sec-WebSocket-Extensions: permessage-deflate\r\n", b"");
-        conn.drain();
+        conn.until_closed();
     });
     let failure = failure(&dialer(), &peer.url()).await;
     assert_eq!(failure.cause, CloseCause::Protocol);
@@ -180,7 +180,7 @@ async fn credentials_never_go_in_the_clear_beyond_loopback() {
     assert_eq!(refused.cause, CloseCause::Tls);
     assert_eq!(refused.detail, "credentials must not go to 192.0.2.1:80 in the clear, use wss://");
 
-    let peer = Peer::upgraded(|mut conn| conn.drain());
+    let peer = Peer::upgraded(|conn| conn.until_closed());
     dialer().dial(&peer.url(), true).await.expect("loopback may carry them").0.close(CloseCode::Normal).await;
 }
 
@@ -193,7 +193,7 @@ async fn a_private_authority_is_trusted_when_named_and_only_then() {
     let peer = Peer::raw_stream(move |stream| {
         let mut conn = over_tls(stream, upgrading);
         conn.upgrade(b"");
-        conn.drain();
+        conn.until_closed();
     });
     let url = Url::parse(&format!("wss://localhost:{}/v1", peer.address.port())).unwrap();
     let trusting = dialer_with(Some(&authority), Pace::default());

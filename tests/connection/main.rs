@@ -1,6 +1,8 @@
 //! `feedtape::connection` against peers made of raw sockets, so that they can misbehave in every way.
 
 mod dial;
+mod driver;
+mod harness;
 mod peer;
 mod socket;
 mod tls;

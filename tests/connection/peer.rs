@@ -1,9 +1,9 @@
 //! The other end: raw TCP on port 0, in a thread of its own, that says exactly what a test wants it to say.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What no test waits longer for.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,8 +28,7 @@ impl Peer {
         let address = listener.local_addr().unwrap();
         let thread = std::thread::spawn(move || {
             for script in scripts {
-                let (stream, _) = listener.accept().unwrap();
-                script(Conn::new(stream));
+                script(Conn::new(accept(&listener)));
             }
         });
         Self { address, thread: Some(thread) }
@@ -45,7 +44,7 @@ impl Peer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let thread = std::thread::spawn(move || {
-            let (stream, _) = listener.accept().unwrap();
+            let stream = accept(&listener);
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
             script(stream);
         });
@@ -84,6 +83,25 @@ impl Drop for Peer {
         // A test that fails must not hang on a script that waits for it.
         if !std::thread::panicking() {
             self.finish();
+        }
+    }
+}
+
+/// Accepts a connection, or fails rather than wait for ever for one that nobody makes.
+fn accept(listener: &TcpListener) -> TcpStream {
+    listener.set_nonblocking(true).unwrap();
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false).unwrap();
+                return stream;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                assert!(Instant::now() < until, "nobody connects");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(error) => panic!("{error}"),
         }
     }
 }
@@ -194,6 +212,11 @@ impl Conn {
                 return Some(payload.get(..2).map_or(0, |code| u16::from_be_bytes([code[0], code[1]])));
             }
         }
+    }
+
+    /// Waits for a Close, and hangs up.
+    pub fn until_closed(mut self) {
+        self.read_close();
     }
 
     /// Waits until the client hangs up, ignoring what it says.

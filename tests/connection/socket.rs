@@ -72,7 +72,7 @@ fn text(text: &str) -> Message {
 async fn a_frame_in_one_segment_with_the_upgrade_is_received() {
     let peer = Peer::raw(|mut conn| {
         conn.upgrade(&[frame(TEXT, b"welcome"), close(1000, "")].concat());
-        conn.drain();
+        conn.until_closed();
     });
     let mut socket = open(&peer).await;
     assert_eq!(socket.receive(), Ok(Some(text("welcome"))));
@@ -115,7 +115,7 @@ async fn frames_that_trickle_in_byte_by_byte_are_received_whole() {
         for byte in [frame(TEXT, &[b'x'; 300]), frame(0x01, b"a"), frame(0x80, b"b"), close(1000, "")].concat() {
             conn.write(&[byte]);
         }
-        conn.drain();
+        conn.until_closed();
     });
     let mut socket = open(&peer).await;
     let (messages, end) = read_all(&mut socket).await;
@@ -229,7 +229,7 @@ async fn a_ping_is_answered_with_its_payload() {
             answer_sender.send(conn.read_frame().unwrap()).unwrap();
         }
         conn.write(&close(1000, ""));
-        conn.drain();
+        conn.until_closed();
     });
     let mut socket = open(&peer).await;
     read_all(&mut socket).await;
@@ -244,7 +244,7 @@ async fn a_flood_of_pings_that_takes_no_answers_holds_nothing_up() {
     let peer = Peer::upgraded(|mut conn| {
         conn.write_repeatedly(&frame(PING, &[b'x'; 125]).repeat(100), 2_000);
         conn.write(&[frame(TEXT, b"the end"), close(1000, "")].concat());
-        conn.drain();
+        conn.until_closed();
     });
     let mut socket = open(&peer).await;
     let (messages, _) = read_all(&mut socket).await;
@@ -278,7 +278,7 @@ async fn any_sign_of_life_counts() {
             conn.write(&frame(PONG, b""));
         }
         conn.write(&close(1000, ""));
-        conn.drain();
+        conn.until_closed();
     });
     let pace = Pace { ping_after: Duration::from_millis(20), dead_after: PATIENCE, ..patient() };
     let mut socket = open_at(&peer, pace).await;
@@ -351,7 +351,7 @@ async fn the_wait_for_more_can_be_dropped_at_any_time() {
             conn.write(&frame(TEXT, format!("{index}").as_bytes()));
         }
         conn.write(&close(1000, ""));
-        conn.drain();
+        conn.until_closed();
     });
     let mut socket = open(&peer).await;
     let mut messages = Vec::new();

@@ -1,0 +1,119 @@
+//! The way of batches to the sink: in order, a window of them at a time, and back as memory for the next.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use actix::Recipient;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use super::Progress;
+use crate::journal::Batch;
+use crate::message::{Write, Written};
+use crate::sink::SinkError;
+
+/// Sizes of the data path between a connection and the sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// A batch of this many records is shipped.
+    pub batch_records_max: usize,
+    /// A batch of this many bytes is shipped. A chunk of frames, or one large frame, may take it beyond.
+    pub batch_bytes_max: usize,
+    /// A batch is shipped this long after its first record at the latest. Far below the sink's commit interval, which
+    /// it adds to.
+    pub batch_age_max: Duration,
+    /// With this many bytes on the way the socket is not read. It bounds what a connection costs while the sink is
+    /// slow, and what is in memory but not durable.
+    pub window_bytes: usize,
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Self {
+            batch_records_max: 4096,
+            batch_bytes_max: 1 << 20,
+            batch_age_max: Duration::from_millis(5),
+            window_bytes: 8 << 20,
+        }
+    }
+}
+
+type Answer = (usize, Result<Written, SinkError>);
+
+/// Ships batches.
+pub(super) struct Outlet {
+    sink: Recipient<Write>,
+    flow: Flow,
+    progress: Arc<Progress>,
+    on_the_way: FuturesUnordered<Pin<Box<dyn Future<Output = Answer>>>>,
+    unacknowledged: usize,
+    spare: Vec<Batch>,
+}
+
+impl Outlet {
+    pub(super) fn new(sink: Recipient<Write>, flow: Flow, progress: Arc<Progress>) -> Self {
+        Self { sink, flow, progress, on_the_way: FuturesUnordered::new(), unacknowledged: 0, spare: Vec::new() }
+    }
+
+    /// Whether a batch has waited or grown enough to be shipped.
+    pub(super) fn wants(&self, batch: &Batch) -> bool {
+        batch.len() >= self.flow.batch_records_max || batch.bytes() >= self.flow.batch_bytes_max
+    }
+
+    /// Whether there may be more on the way than there is.
+    pub(super) fn has_room(&self) -> bool {
+        self.unacknowledged < self.flow.window_bytes
+    }
+
+    /// Whether anything is on the way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.on_the_way.is_empty()
+    }
+
+    /// An empty batch, with the memory of a spent one if there is one.
+    pub(super) fn spare(&mut self) -> Batch {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Ships a batch behind those shipped before.
+    pub(super) async fn ship(&mut self, batch: Batch) {
+        let bytes = batch.bytes();
+        self.unacknowledged += bytes;
+        self.progress.set_unacknowledged(self.unacknowledged);
+        let request = self.sink.send(Write(batch));
+        let mut answer: Pin<Box<dyn Future<Output = Answer>>> = Box::pin(async move {
+            let gone = |_| Err(SinkError::Fatal("the sink has ended before its connections".to_owned()));
+            (bytes, request.await.unwrap_or_else(gone))
+        });
+        // A full mailbox takes a message when its request is first polled, so polling at once keeps the order.
+        match poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await {
+            Poll::Pending => self.on_the_way.push(answer),
+            Poll::Ready(answer) => self.on_the_way.push(Box::pin(async { answer })),
+        }
+    }
+
+    /// Waits for a batch to be durable; never, if none is on the way.
+    pub(super) async fn acknowledged(&mut self) -> Result<(), SinkError> {
+        let Some((bytes, answer)) = self.on_the_way.next().await else { return std::future::pending().await };
+        self.unacknowledged -= bytes;
+        self.progress.set_unacknowledged(self.unacknowledged);
+        let Written { spent } = answer?;
+        // As many as a full window has, and none that one large frame has blown up.
+        let kept = self.spare.iter().map(Batch::capacity).sum::<usize>() + spent.capacity();
+        if kept <= self.flow.window_bytes && spent.capacity() <= 4 * self.flow.batch_bytes_max {
+            self.spare.push(spent);
+        }
+        Ok(())
+    }
+
+    /// Waits until everything shipped is durable.
+    pub(super) async fn drain(&mut self) -> Result<(), SinkError> {
+        while !self.is_idle() {
+            self.acknowledged().await?;
+        }
+        Ok(())
+    }
+}
