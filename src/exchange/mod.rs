@@ -1,6 +1,6 @@
 //! The built-in exchange: a CoinFLEX v1 server in one process.
 //!
-//! `server` starts and stops it. A WebSocket client talks to its [`gateway`] actor, a REST client to `rest`; both act
+//! `server` starts and stops it. A WebSocket client talks to its `gateway` actor, a REST client to `rest`; both act
 //! on the one `floor`, which owns the [`engine`] and tells everybody whom it concerns through bounded outboxes.
 
 mod account;
