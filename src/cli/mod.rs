@@ -4,6 +4,7 @@ mod assets;
 mod backup;
 mod check;
 mod completions;
+mod coverage;
 mod exchange;
 mod frames;
 mod import;
@@ -14,6 +15,7 @@ mod markets;
 mod output;
 mod query;
 mod request;
+mod status;
 mod talk;
 mod time;
 
@@ -60,6 +62,8 @@ enum Command {
     Markets(markets::Args),
     Request(Box<request::Args>),
     Query(query::Args),
+    Status(status::Args),
+    Coverage(coverage::Args),
     Frames(frames::Args),
     Import(import::Args),
     Backup(backup::Args),
@@ -83,6 +87,8 @@ pub fn run() -> ExitCode {
         Command::Markets(args) => markets::run(&args),
         Command::Request(args) => request::run(&args),
         Command::Query(args) => query::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Coverage(args) => coverage::run(&args),
         Command::Frames(args) => frames::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Backup(args) => backup::run(&args),

@@ -7,6 +7,7 @@
 
 mod backup;
 mod catalog;
+mod coverage;
 mod error;
 mod frames;
 mod merge;
@@ -17,10 +18,12 @@ mod reader;
 mod run;
 #[cfg(test)]
 mod script;
+mod status;
 mod tidy;
 mod writer;
 
 pub use backup::backup;
+pub use coverage::{Interval, StreamCoverage, Streams};
 pub use error::StoreError;
 pub use frames::{Frame, Frames, Selection};
 pub use migrate::{APPLICATION_ID, SCHEMA_VERSION};
@@ -28,4 +31,5 @@ pub use open::Settings;
 pub use query::{Answer, Query, QueryError, Value};
 pub use reader::Reader;
 pub use run::{Begun, RunInfo, RunKind};
+pub use status::{Run, Status, StreamStatus};
 pub use writer::Store;

@@ -6,6 +6,7 @@ use std::io;
 use std::os::raw::c_int;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, FileControl, MAIN_DB, OpenFlags};
@@ -50,6 +51,10 @@ pub struct Settings {
     pub min_free_space: u64,
 }
 
+/// How often to try for the lock, and the pause between: whoever asks [`Lock::is_held`] has it for an instant.
+const LOCK_ATTEMPTS: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 /// The lock that keeps a second recorder out. Held as long as it lives; the file stays.
 #[derive(Debug)]
 pub struct Lock {
@@ -62,15 +67,41 @@ impl Lock {
     /// # Errors
     /// If another process holds it or it cannot be made.
     pub fn take(path: &Path) -> Result<Self, StoreError> {
+        let lock = Self::path_of(path);
+        let file = create(&lock)?;
+        let mut attempts = 1..LOCK_ATTEMPTS;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::WouldBlock) if attempts.next().is_some() => thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { lock }),
+                Err(TryLockError::Error(source)) => return Err(StoreError::CannotOpen { path: lock, source }),
+            }
+        }
+    }
+
+    /// Whether a recorder holds it. Asks for it for an instant, if not.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    pub fn is_held(path: &Path) -> Result<bool, StoreError> {
+        let lock = Self::path_of(path);
+        let cannot = |source| StoreError::CannotOpen { path: lock.clone(), source };
+        match File::open(&lock) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(cannot(source)),
+            Ok(file) => match file.try_lock_shared() {
+                Ok(()) => Ok(false),
+                Err(TryLockError::WouldBlock) => Ok(true),
+                Err(TryLockError::Error(source)) => Err(cannot(source)),
+            },
+        }
+    }
+
+    fn path_of(path: &Path) -> PathBuf {
         let mut lock = OsString::from(path);
         lock.push(".lock");
-        let lock = PathBuf::from(lock);
-        let file = create(&lock)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::Locked { lock }),
-            Err(TryLockError::Error(source)) => Err(StoreError::CannotOpen { path: lock, source }),
-        }
+        lock.into()
     }
 }
 

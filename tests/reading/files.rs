@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use super::recording::{Recording, printed, refused, standard};
 
 /// The commands that read, with what they need beside the database.
-const COMMANDS: &[&[&str]] = &[&["query", "SELECT 1"], &["frames"]];
+const COMMANDS: &[&[&str]] = &[&["query", "SELECT 1"], &["frames"], &["coverage"], &["status"]];
 
 fn arguments<'a>(command: &[&'a str], database: &'a str) -> Vec<&'a str> {
     [&command[..1], &[database], &command[1..]].concat()

@@ -4,3 +4,4 @@ mod files;
 mod journal;
 mod querying;
 mod recording;
+mod standing;

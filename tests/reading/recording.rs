@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use feedtape::config::Durability;
 use feedtape::crypto::{Nonce, Randomness, Secret, SigningKey};
@@ -25,6 +25,7 @@ pub struct Recording {
     pub path: PathBuf,
     store: Store,
     next_session: i64,
+    start: i64,
 }
 
 /// A session of it.
@@ -34,24 +35,26 @@ pub struct Session<'r> {
     now: i64,
 }
 
-fn stamp(now: i64) -> Stamp {
-    Stamp { wall: Timestamp(NOON + now), mono: now }
-}
-
 impl Recording {
-    /// Starts a run, in a new file.
+    /// Starts a run at noon, in a new file.
     pub fn start() -> Self {
+        Self::start_at(UNIX_EPOCH + Duration::from_nanos(NOON as u64))
+    }
+
+    /// Starts a run at that time.
+    pub fn start_at(start: SystemTime) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("flex.db");
-        let mut recording = Self { store: open(&path), folder, path, next_session: 0 };
-        recording.begin(0);
+        let start = start.duration_since(UNIX_EPOCH).unwrap().as_nanos() as i64;
+        let mut recording = Self { store: open(&path), folder, path, next_session: 0, start };
+        let commit_interval = Duration::from_millis(50);
+        let info = RunInfo { kind: RunKind::Live, config: "flex.toml".to_owned(), commit_interval };
+        recording.next_session = recording.store.begin_run(recording.stamp(0), &info).unwrap().first_session.0;
         recording
     }
 
-    fn begin(&mut self, now: i64) {
-        let commit_interval = Duration::from_millis(50);
-        let info = RunInfo { kind: RunKind::Live, config: "flex.toml".to_owned(), commit_interval };
-        self.next_session = self.store.begin_run(stamp(now), &info).unwrap().first_session.0;
+    fn stamp(&self, now: i64) -> Stamp {
+        Stamp { wall: Timestamp(self.start + now), mono: now }
     }
 
     /// Connects, logs in and subscribes to orders and ticker of XBT:USDT, which all takes some milliseconds.
@@ -76,7 +79,7 @@ impl Recording {
 
     /// Ends the run in order and closes the file.
     pub fn stop(mut self, now: i64) -> (TempDir, PathBuf) {
-        self.store.end_run(stamp(now)).unwrap();
+        self.store.end_run(self.stamp(now)).unwrap();
         self.store.close_file().unwrap();
         (self.folder, self.path)
     }
@@ -85,7 +88,7 @@ impl Recording {
 impl Session<'_> {
     fn give(&mut self, input: &Input<'_>) {
         self.now += SECOND / 1_000;
-        self.tape.feed(stamp(self.now), input);
+        self.tape.feed(self.recording.stamp(self.now), input);
         let sent: Vec<_> = self
             .tape
             .actions()
@@ -134,7 +137,7 @@ impl Session<'_> {
     pub fn commit(&mut self) {
         let batch = self.tape.ship(Batch::default());
         self.recording.store.write(&batch).unwrap();
-        self.recording.store.mark_durable(stamp(self.now).wall).unwrap();
+        self.recording.store.mark_durable(self.recording.stamp(self.now).wall).unwrap();
         self.recording.store.commit_group().unwrap();
     }
 
@@ -146,26 +149,40 @@ impl Session<'_> {
     }
 }
 
-/// A recording of one session with a bit of everything, ended in order.
+/// A recording of one session, ended in order.
 pub fn standard() -> (TempDir, PathBuf) {
+    session_of(|session| {
+        for frame in MARKET {
+            session.receive(frame);
+        }
+    })
+}
+
+/// A recording of one session with frames that nobody understands.
+pub fn odd() -> (TempDir, PathBuf) {
+    session_of(|session| {
+        session.receive("{\n  \"notice\": \"Unheard\",\n  \"what\": \"\\u001b]0;pwned\\u0007\"\n}");
+        session.receive_binary(b"\0\xff\n");
+    })
+}
+
+fn session_of(content: impl FnOnce(&mut Session<'_>)) -> (TempDir, PathBuf) {
     let mut recording = Recording::start();
     let mut session = recording.connect(0);
-    for frame in MARKET {
-        session.receive(frame);
-    }
-    session.receive("{\n  \"notice\": \"Unheard\",\n  \"what\": \"\\u001b]0;pwned\\u0007\"\n}");
-    session.receive_binary(b"\0\xff\n");
+    content(&mut session);
     session.commit();
     session.wait(30 * SECOND);
     let now = session.close(CloseCause::Stopped);
     recording.stop(now)
 }
 
-/// An order of ours is placed, filled in two parts, and closed; somebody else's is modified and closed.
+/// An order of ours is placed, filled in two parts, and closed; somebody else's is modified.
 const MARKET: &[&str] = &[
     r#"{"notice":"OrderOpened","id":7,"tonce":99,"base":63488,"counter":65283,"quantity":10000,"price":31500,"time":1580472000100000}"#,
     r#"{"notice":"TickerChanged","base":63488,"counter":65283,"bid":31500}"#,
+    r#"{"notice":"OrderOpened","id":8,"base":63488,"counter":65283,"quantity":-4000,"price":31500,"time":1580472000200000}"#,
     r#"{"notice":"OrdersMatched","bid":7,"bid_tonce":99,"ask":8,"base":63488,"counter":65283,"quantity":4000,"price":31500,"total":12600,"bid_rem":6000,"ask_rem":0,"taker_side":"ask","taker":false,"time":1580472000200000,"bid_base_fee":0,"bid_counter_fee":12}"#,
+    r#"{"notice":"OrderClosed","id":8,"base":63488,"counter":65283,"quantity":0,"price":31500}"#,
     r#"{"notice":"BalanceChanged","asset":63488,"balance":54000}"#,
     r#"{"notice":"OrderModified","id":1,"base":63488,"counter":65283,"quantity":-9000,"price":32000,"time":1580472000300000}"#,
     r#"{"notice":"OrdersMatched","bid":7,"bid_tonce":99,"base":63488,"counter":65283,"quantity":6000,"price":31500,"total":18900,"bid_rem":0,"taker_side":"ask","taker":false,"time":1580472061000000,"bid_base_fee":0,"bid_counter_fee":19}"#,
