@@ -14,6 +14,7 @@ mod man;
 mod markets;
 mod output;
 mod query;
+mod record;
 mod request;
 mod status;
 mod talk;
@@ -57,6 +58,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Record(record::Args),
     Check(check::Args),
     Assets(assets::Args),
     Markets(markets::Args),
@@ -82,6 +84,7 @@ pub fn run() -> ExitCode {
     end_with_the_first_panic();
     cli.log.start();
     let end = match cli.command {
+        Command::Record(args) => record::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Assets(args) => assets::run(&args),
         Command::Markets(args) => markets::run(&args),

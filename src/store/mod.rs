@@ -10,6 +10,7 @@ mod catalog;
 mod coverage;
 mod error;
 mod frames;
+mod history;
 mod merge;
 mod migrate;
 mod open;

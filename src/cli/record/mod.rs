@@ -1,0 +1,124 @@
+//! `feedtape record`.
+
+mod notify;
+mod progress;
+mod report;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::recorder::{Recorder, View};
+
+/// Record what configuration files say, until stopped
+///
+/// SIGINT and SIGTERM stop in order: what was received is committed, sessions and the run are closed. A second signal
+/// ends at once; then what the last commit interval brought is lost, and the next start records that as a gap.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  feedtape record examples/demo.toml --for 20s
+  feedtape record coinflex.toml coinfloor.toml           # into the one database that both name
+  feedtape record coinflex.toml --progress json | jq -c .  # each line: stored for good, up to there")]
+pub(super) struct Args {
+    /// Configuration files; all must name the same database
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Stop after this long
+    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    duration: Option<Duration>,
+    /// What to show: a line that is kept up to date, a JSON line after each commit, or nothing
+    #[arg(long, value_name = "HOW", default_value = "bar")]
+    progress: progress::Mode,
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    let config = Config::load(&args.files)?;
+    let system = actix_rt::System::new();
+    system.block_on(record(args, &config))
+}
+
+async fn record(args: &Args, config: &Config) -> Result<Exit, Failure> {
+    let mut signals = Signals::new()?;
+    let mut recorder = Recorder::start(config).await?;
+    let view = recorder.view();
+    let shown = progress::Shown::start(args.progress, view.clone());
+    let guarded = notify::start(view.clone());
+
+    let why = tokio::select! {
+        _ = signals.next() => End::Told,
+        () = after(args.duration) => End::Over,
+        failed = recorder.sink_failed() => End::Failed(failed.map_or_else(|_| "it is gone".to_owned(), |error| error.to_string())),
+    };
+    guarded.stopping();
+    let stop = recorder.stop();
+    let outcome = tokio::select! {
+        outcome = stop => outcome,
+        // Told twice: what is not committed is lost, and the next start says so in the file.
+        exit = signals.next() => std::process::exit(exit as i32),
+    };
+    shown.stop().await;
+    if let End::Failed(cause) = why {
+        error!(cause, "the database can not be written any more");
+        return Err(Exit::InputOutput.because(format!("{}: {cause}", config.database.display())));
+    }
+    outcome?;
+    if args.progress != progress::Mode::Json {
+        report::print(config, &view)?;
+    }
+    Ok(exit(&view))
+}
+
+/// Why recording ends.
+enum End {
+    /// By a signal.
+    Told,
+    /// The time is over.
+    Over,
+    /// The sink can write no more.
+    Failed(String),
+}
+
+/// How the program ends when everything was stored.
+fn exit(view: &View) -> Exit {
+    let mut exit = Exit::Good;
+    for source in view.refused() {
+        warn!(source, "the venue refused the account; only public data was recorded");
+        exit = Exit::LoginRefused;
+    }
+    exit
+}
+
+async fn after(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The signals that stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|error| Exit::Internal.because(format!("signals: {error}")));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// The exit code of the next signal, should it have to end the program at once.
+    async fn next(&mut self) -> Exit {
+        let exit = tokio::select! {
+            _ = self.interrupt.recv() => Exit::Interrupted,
+            _ = self.terminate.recv() => Exit::Terminated,
+        };
+        info!("told to stop");
+        exit
+    }
+}

@@ -1,0 +1,125 @@
+//! What `feedtape record` shows while it runs.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use actix_rt::task::JoinHandle;
+use clap::ValueEnum;
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use tokio::sync::oneshot;
+
+use crate::recorder::View;
+use crate::sink::EventKind;
+
+/// A terminal's line is made anew so often.
+const REDRAW: Duration = Duration::from_millis(250);
+/// Where there is no terminal, a line is written so often.
+const LINE: Duration = Duration::from_secs(5);
+
+/// How to show progress.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Mode {
+    /// A line on standard error that is kept up to date; without a terminal, a line now and then.
+    Bar,
+    /// A JSON line on standard output after each commit: session and place of its last durable frame.
+    Json,
+    /// Nothing.
+    None,
+}
+
+/// Progress as it is shown.
+pub(super) struct Shown {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Shown {
+    /// Shows progress until stopped.
+    pub(super) fn start(mode: Mode, view: View) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let task = match mode {
+            Mode::Bar => actix_rt::spawn(lines(view, stopped)),
+            Mode::Json => actix_rt::spawn(commits(view, stopped)),
+            Mode::None => actix_rt::spawn(async {
+                // Whether told or dropped, it is over.
+                let _ = stopped.await;
+            }),
+        };
+        Self { stop, task }
+    }
+
+    /// Shows what is left to show, and ends.
+    pub(super) async fn stop(self) {
+        drop(self.stop);
+        // It was neither aborted nor can it panic without ending the process.
+        let _ = self.task.await;
+    }
+}
+
+async fn lines(view: View, mut stopped: oneshot::Receiver<()>) {
+    let is_terminal = io::stderr().is_terminal();
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+        bar.set_style(style);
+    }
+    loop {
+        let pause = if is_terminal { REDRAW } else { LINE };
+        tokio::select! {
+            _ = &mut stopped => break,
+            () = tokio::time::sleep(pause) => {}
+        }
+        if is_terminal {
+            bar.set_message(line(&view));
+            bar.tick();
+        } else {
+            // Nobody to tell is no reason to stop recording.
+            let _ = writeln!(io::stderr(), "{}", line(&view));
+        }
+    }
+    bar.finish_and_clear();
+}
+
+/// Everything that one wants to see at a glance.
+fn line(view: &View) -> String {
+    let sink = &view.sink;
+    let connected = view.sources.iter().filter(|(_, source)| source.is_connected()).count();
+    let kinds = EventKind::ALL.into_iter().filter(|kind| *kind != EventKind::Other);
+    let events: Vec<_> = kinds
+        .filter(|kind| sink.events(*kind) > 0)
+        .map(|kind| format!("{} {}", HumanCount(sink.events(kind)), kind.as_str()))
+        .collect();
+    let lag = sink.lag().quantile(0.99).map_or(String::new(), |ns| format!(" · lag p99 {} ms", ns / 1_000_000));
+    let stalled = match sink.stalled_since() {
+        Some(since) => {
+            let for_ns = view.clock.now().mono.saturating_sub(since);
+            format!(" · STALLED for {}", HumanDuration(Duration::from_nanos(u64::try_from(for_ns).unwrap_or(0))))
+        }
+        None => String::new(),
+    };
+    format!(
+        "{connected}/{} connected · {} frames committed · {}{lag} · {} gaps{stalled}",
+        view.sources.len(),
+        HumanCount(sink.frames()),
+        events.join(", "),
+        sink.gaps(),
+    )
+}
+
+async fn commits(view: View, mut stopped: oneshot::Receiver<()>) {
+    loop {
+        let is_over = tokio::select! {
+            _ = &mut stopped => true,
+            () = view.sink.committed() => false,
+        };
+        let mut lines = String::new();
+        for (session, seq) in view.sink.take_durable() {
+            lines.push_str(&format!("{{\"session\":{session},\"seq\":{seq}}}\n"));
+        }
+        let mut out = io::stdout().lock();
+        // A reader that went away is no reason to stop recording.
+        let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
+        if is_over {
+            return;
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What `feedtape record` says at its end.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use indicatif::{HumanBytes, HumanCount};
+
+use crate::config::Config;
+use crate::exit::Failure;
+use crate::recorder::View;
+use crate::sink::EventKind;
+
+/// Prints what was recorded, and what to type next.
+pub(super) fn print(config: &Config, view: &View) -> Result<(), Failure> {
+    let database = config.database.display();
+    let sink = &view.sink;
+    let elapsed = Duration::from_millis(u64::try_from(view.clock.now().mono / 1_000_000).unwrap_or(0));
+    let mut report = format!("recorded for {} into {database}", humantime::format_duration(elapsed));
+    if let Ok(file) = std::fs::metadata(&config.database) {
+        report.push_str(&format!(" ({})", HumanBytes(file.len())));
+    }
+    report.push('\n');
+    let mut row = |name: &str, value: String| report.push_str(&format!("  {name:<16}{value:>12}\n"));
+    row("frames", HumanCount(sink.frames()).to_string());
+    for kind in EventKind::ALL.into_iter().filter(|kind| sink.events(*kind) > 0) {
+        row(kind.as_str(), HumanCount(sink.events(kind)).to_string());
+    }
+    row("commits", HumanCount(sink.commits()).to_string());
+    let lag = |fraction| sink.lag().quantile(fraction).map_or("-".to_owned(), |ns| format!("{} ms", ns / 1_000_000));
+    row("lag p50", lag(0.5));
+    row("lag p99", lag(0.99));
+    row("gaps begun", HumanCount(sink.gaps()).to_string());
+    report.push_str(&format!(
+        "next: feedtape query {database} \"SELECT market, side, price, quantity, time_utc FROM trades ORDER BY time DESC LIMIT 10\"\n"
+    ));
+    super::super::written(io::stdout().write_all(report.as_bytes())).map(drop)
+}

@@ -1,1 +1,0 @@
-//! Composition root: starts sink, registries and connections bottom-up, watches them, stops them in data order.
