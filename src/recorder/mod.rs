@@ -129,7 +129,7 @@ impl Recorder {
         for source in self.sources {
             keep_first(&mut outcome, answer(&source.registry).await);
             if let Some(exchange) = source.exchange {
-                exchange.stop();
+                exchange.stop().await;
             }
         }
         keep_first(&mut outcome, answer(&self.sink.addr).await);
