@@ -1,12 +1,13 @@
 //! How far the sink has come, for whoever shows or watches it. Written by the sink's thread, read by any.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
 use crate::journal::Batch;
-use crate::model::{Coverage, Event, Seq, SessionId, Stamp};
+use crate::model::{Coverage, Event, Seq, SessionId, Stamp, StreamRef};
 
 /// Sessions whose durable mark nobody has taken. More are forgotten, the oldest first.
 const DURABLE_UNTAKEN_MAX: usize = 1024;
@@ -81,6 +82,7 @@ pub struct Progress {
     frames: AtomicU64,
     events: [AtomicU64; EventKind::ALL.len()],
     gaps: AtomicU64,
+    covered: Mutex<HashSet<(SessionId, StreamRef)>>,
     commits: AtomicU64,
     wal_bytes: AtomicU64,
     stalled_since: AtomicI64,
@@ -101,9 +103,14 @@ impl Progress {
         self.events[kind as usize].load(Relaxed)
     }
 
-    /// Times that a stream fell into a gap.
+    /// Times that a stream which was covered fell into a gap; stopping in order is one too.
     pub fn gaps(&self) -> u64 {
         self.gaps.load(Relaxed)
+    }
+
+    /// Streams that are covered now.
+    pub fn covered(&self) -> usize {
+        self.covered.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Commits.
@@ -158,11 +165,18 @@ impl Progress {
     pub(super) fn commit<'a>(&self, group: impl Iterator<Item = &'a Batch>, now: Stamp) {
         let mut events = [0; EventKind::ALL.len()];
         let mut gaps = 0;
+        let mut covered = self.covered.lock().unwrap_or_else(PoisonError::into_inner);
         let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
         for batch in group {
             for (_, event) in batch.events() {
                 events[EventKind::of(event) as usize] += 1;
-                gaps += u64::from(matches!(event, Event::Transition(to) if matches!(to.state, Coverage::Gap(_))));
+                if let Event::Transition(to) = event {
+                    let stream = (batch.session(), to.stream);
+                    match to.state {
+                        Coverage::Covered(_) => drop(covered.insert(stream)),
+                        Coverage::Gap(_) => gaps += u64::from(covered.remove(&stream)),
+                    }
+                }
             }
             self.frames.fetch_add(batch.len() as u64, Relaxed);
             let (Some(first), Some(last)) = (batch.heads().first(), batch.next().0.checked_sub(1)) else { continue };
@@ -172,7 +186,7 @@ impl Progress {
         }
         let untaken = durable.len().saturating_sub(DURABLE_UNTAKEN_MAX);
         durable.drain(..untaken);
-        drop(durable);
+        drop((durable, covered));
         for (total, more) in self.events.iter().zip(events) {
             total.fetch_add(more, Relaxed);
         }

@@ -54,6 +54,8 @@ async fn record(args: &Args, config: &Config) -> Result<Exit, Failure> {
         () = after(args.duration) => End::Over,
         failed = recorder.sink_failed() => End::Failed(failed.map_or_else(|_| "it is gone".to_owned(), |error| error.to_string())),
     };
+    // To stop ends every stream, which is no gap to tell of here.
+    let gaps = view.sink.gaps();
     guarded.stopping();
     let stop = recorder.stop();
     let outcome = tokio::select! {
@@ -68,7 +70,7 @@ async fn record(args: &Args, config: &Config) -> Result<Exit, Failure> {
     }
     outcome?;
     if args.progress != progress::Mode::Json {
-        report::print(config, &view)?;
+        report::print(config, &view, gaps)?;
     }
     Ok(exit(&view))
 }

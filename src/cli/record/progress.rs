@@ -97,8 +97,9 @@ fn line(view: &View) -> String {
         None => String::new(),
     };
     format!(
-        "{connected}/{} connected · {} frames committed · {}{lag} · {} gaps{stalled}",
+        "{connected}/{} connected · {} streams covered · {} frames committed · {}{lag} · {} gaps{stalled}",
         view.sources.len(),
+        sink.covered(),
         HumanCount(sink.frames()),
         events.join(", "),
         sink.gaps(),

@@ -10,8 +10,8 @@ use crate::exit::Failure;
 use crate::recorder::View;
 use crate::sink::EventKind;
 
-/// Prints what was recorded, and what to type next.
-pub(super) fn print(config: &Config, view: &View) -> Result<(), Failure> {
+/// Prints what was recorded, and what to type next. `gaps`: how many began before it was told to stop.
+pub(super) fn print(config: &Config, view: &View, gaps: u64) -> Result<(), Failure> {
     let database = config.database.display();
     let sink = &view.sink;
     let elapsed = Duration::from_millis(u64::try_from(view.clock.now().mono / 1_000_000).unwrap_or(0));
@@ -29,7 +29,7 @@ pub(super) fn print(config: &Config, view: &View) -> Result<(), Failure> {
     let lag = |fraction| sink.lag().quantile(fraction).map_or("-".to_owned(), |ns| format!("{} ms", ns / 1_000_000));
     row("lag p50", lag(0.5));
     row("lag p99", lag(0.99));
-    row("gaps begun", HumanCount(sink.gaps()).to_string());
+    row("gaps", HumanCount(gaps).to_string());
     report.push_str(&format!(
         "next: feedtape query {database} \"SELECT market, side, price, quantity, time_utc FROM trades ORDER BY time DESC LIMIT 10\"\n"
     ));
