@@ -5,6 +5,9 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::ClientConfig;
+use url::Url;
+
 use crate::clock::Clock;
 use crate::config::{BuiltInExchange, BuiltInListing, Credentials, Link, Source};
 use crate::connection::rest::Rest;
@@ -21,6 +24,10 @@ use crate::venue::Account;
 pub struct Access {
     /// Where the socket goes.
     pub url: String,
+    /// Where REST paths begin, if anywhere.
+    pub rest_url: Option<Url>,
+    /// TLS for both.
+    pub tls: Arc<ClientConfig>,
     /// Opens sockets.
     pub dialer: Dialer,
     /// Makes REST requests, if there is somewhere to make them.
@@ -46,8 +53,9 @@ impl Access {
         };
         let tls = client_config(ca_file).map_err(|error| Exit::Configuration.because(error))?;
         let timeout = source.pace.connect + source.pace.handshake + source.timing.reply;
-        let rest = rest_url.map(|url| Rest::new(url, tls.clone(), timeout));
-        Ok(Self { url, dialer: Dialer::new(tls, source.limits, source.pace), rest, exchange, clock: Clock::start() })
+        let rest = rest_url.clone().map(|url| Rest::new(url, tls.clone(), timeout));
+        let dialer = Dialer::new(tls.clone(), source.limits, source.pace);
+        Ok(Self { url, rest_url, tls, dialer, rest, exchange, clock: Clock::start() })
     }
 
     /// Who logs in, with the secrets read; `None` if nobody does.

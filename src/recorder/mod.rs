@@ -128,9 +128,7 @@ impl Recorder {
         }
         for source in self.sources {
             keep_first(&mut outcome, answer(&source.registry).await);
-            if let Some(exchange) = source.exchange {
-                exchange.stop().await;
-            }
+            source.access.end().await;
         }
         keep_first(&mut outcome, answer(&self.sink.addr).await);
         if self.sink.join().is_err() {
