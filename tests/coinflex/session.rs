@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feedtape::crypto::{OsRandomness, Randomness};
-use feedtape::journal::{Closed, Input, PollPlan};
-use feedtape::model::{
-    AssetCode, CloseCause, Coverage, Event, MarketPattern, Seq, Stamp, SubscriptionChange, Timestamp,
-};
-use feedtape::venue::{Action, Session};
+use feedtape::journal::{Closed, Input, PollPlan, RestAnswer};
+use feedtape::model::{AssetCode, CloseCause, Coverage, Event, MarketPattern, Seq, Stamp, SubscriptionChange, Timestamp};
+use feedtape::venue::Action;
 
 use super::script::*;
 
@@ -366,6 +364,39 @@ fn polls_repeat_and_are_covered_while_they_are_answered() {
     script.wait();
     assert_eq!(script.now - before, 7 * SECOND);
     assert_eq!(script.sent.len(), 2);
+}
+
+#[test]
+fn what_is_polled_by_rest_is_rows_and_coverage_too() {
+    let mut with = plan(&[]);
+    with.poll = vec![
+        PollPlan { markets: vec![MarketPattern::parse("XBT:USDT").unwrap()], ..poll("depth", 7) },
+        poll("tickers", 9),
+    ];
+    let mut script = Script::connected(with, None);
+    script.receive(WELCOME);
+    let wishes = script.wishes.drain(..).map(|wish| match wish {
+        Action::Rest(request) => request,
+        other => panic!("{other:?}"),
+    });
+    let asked: Vec<_> = wishes.collect();
+    assert_eq!(
+        asked.iter().map(|request| request.path.as_str()).collect::<Vec<_>>(),
+        ["tickers/", "depth/63488:65283"]
+    );
+    let answer = |n: usize, status| RestAnswer {
+        request: n as u64,
+        path: format!("GET {}", asked[n].path),
+        status,
+        error: None,
+    };
+    let depth = Input::Rest(answer(1, Some(200)), br#"{"bids":[[5,6]],"asks":[[7,8],[9,1]]}"#.into());
+    assert_eq!(script.give(&depth), ["asked s1", "book m0 from None: 3 orders", "acknowledged s1", "s1 consistent"]);
+    let tickers = br#"[{"base":63520,"counter":65283,"name":"ETH:USDT","last":1,"bid":null,"ask":2,"low":1,"high":3,"volume":4,"time":5}]"#;
+    let lines = script.give(&Input::Rest(answer(0, Some(200)), tickers.into()));
+    assert_eq!(lines[1], "ticker Full m1 last 1 bid null ask 2 low 1 high 3");
+    let lines = script.give(&Input::Rest(answer(0, Some(404)), b"".into()));
+    assert_eq!(lines, ["s0 gap refused", "refused s0 404"]);
 }
 
 #[test]

@@ -159,8 +159,9 @@ impl Planner {
         self.polls.iter().find(|poll| poll.is(request)).map(|poll| poll.stream)
     }
 
-    /// The repeated request that a REST answer is for.
-    pub(super) fn poll_of_path(&self, path: &str) -> Option<usize> {
+    /// The repeated request that a REST answer is for, by what was asked (`GET tickers/`).
+    pub(super) fn poll_of_path(&self, asked: &str) -> Option<usize> {
+        let path = asked.strip_prefix("GET ")?;
         self.polls.iter().position(|poll| poll.path().as_deref() == Some(path))
     }
 
