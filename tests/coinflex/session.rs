@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use feedtape::crypto::{OsRandomness, Randomness};
 use feedtape::journal::{Closed, Input, PollPlan, RestAnswer};
-use feedtape::model::{AssetCode, CloseCause, Coverage, Event, MarketPattern, Seq, Stamp, SubscriptionChange, Timestamp};
+use feedtape::model::{
+    AssetCode, CloseCause, Coverage, Event, MarketPattern, Seq, Stamp, SubscriptionChange, Timestamp,
+};
 use feedtape::venue::Action;
 
 use super::script::*;
