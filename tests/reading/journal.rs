@@ -11,7 +11,7 @@ use feedtape::sink::Sink;
 use feedtape::store::{Frames, RunInfo, RunKind, Selection, Settings, Store, StoreError};
 use feedtape::venue::by_name;
 
-use super::recording::{NOON, Recording, SECOND, odd, printed, refused, standard};
+use super::recording::{NOON, Recording, SECOND, everything, printed, refused, standard};
 
 #[test]
 fn a_capture_written_is_the_one_that_was_imported() {
@@ -90,7 +90,7 @@ fn frames_are_selected_by_session_time_and_kind() {
 
 #[test]
 fn text_is_harmless_on_a_terminal() {
-    let (_folder, path) = odd();
+    let (_folder, path) = everything();
     let text = printed(&["frames", path.to_str().unwrap()]);
     assert!(text.contains("received_binary \\x00\\xff\\n\n"), "{text}");
     assert!(text.lines().any(|line| line.contains("received {\\n  \"notice\": \"Unheard\"")), "{text}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use feedtape::store::{Query, QueryError, Value};
 
-use super::recording::{feedtape, odd, printed, refused, standard};
+use super::recording::{everything, feedtape, printed, refused, standard};
 
 /// The rows as text, columns joined by `|`.
 fn ask(path: &Path, sql: &str, timeout: Duration) -> Result<Vec<String>, QueryError> {
@@ -159,7 +159,7 @@ fn every_frame_is_readable_by_its_place_and_by_the_rows_made_of_it() {
             r#"1|3|received|2020-01-31T12:00:00.004000000Z|4000000|{"notice":"Welcome","nonce":"azRzAi5rm1ry/l0drnz1vw=="}|55"#
         ]
     );
-    let (_folder, odd) = odd();
+    let (_folder, odd) = everything();
     let binary = "SELECT text, bytes FROM frames WHERE kind = 'received_binary'";
     assert_eq!(answered(&odd, binary), ["-|[0, 255, 10]"]);
     let whole = "SELECT count(*), count(DISTINCT frame), min(session), max(session) FROM frames";
@@ -211,7 +211,7 @@ fn the_command_prints_rows_in_every_format() {
     assert_eq!(format("markdown"), "| price | total | side |\n| --- | --- | --- |\n| 3.1500 | 1.2600 | sell |\n");
     let table = printed(&["query", path, sql]);
     assert!(table.contains("│ 3.1500 ┆ 1.2600 ┆ sell │"), "{table}");
-    let (_folder, odd) = odd();
+    let (_folder, odd) = everything();
     let escape =
         printed(&["query", odd.to_str().unwrap(), "SELECT json_extract(text, '$.what') FROM frames_not_understood"]);
     assert!(escape.contains("\\x1b]0;pwned\\x07") && !escape.contains('\x1b'), "{escape}");

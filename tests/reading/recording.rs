@@ -151,16 +151,13 @@ impl Session<'_> {
 
 /// A recording of one session, ended in order.
 pub fn standard() -> (TempDir, PathBuf) {
-    session_of(|session| {
-        for frame in MARKET {
-            session.receive(frame);
-        }
-    })
+    session_of(|session| MARKET.iter().for_each(|frame| session.receive(frame)))
 }
 
-/// A recording of one session with frames that nobody understands.
-pub fn odd() -> (TempDir, PathBuf) {
+/// The same, followed by frames that nobody understands.
+pub fn everything() -> (TempDir, PathBuf) {
     session_of(|session| {
+        MARKET.iter().for_each(|frame| session.receive(frame));
         session.receive("{\n  \"notice\": \"Unheard\",\n  \"what\": \"\\u001b]0;pwned\\u0007\"\n}");
         session.receive_binary(b"\0\xff\n");
     })
