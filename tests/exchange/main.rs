@@ -2,6 +2,7 @@
 
 mod client;
 mod commands;
+mod examples;
 mod faults;
 mod framing;
 mod lifecycle;

@@ -148,7 +148,7 @@ impl Floor {
     }
 
     fn watch_orders(&mut self, id: ConnectionId, watch: &Watch) -> Result<Answer, Refusal> {
-        let market = self.open_market(watch.base, watch.counter)?;
+        let market = self.watchable(watch.base, watch.counter)?;
         if !self.set_watch(id, Watchers::Book(market), watch.watch) {
             return Err(if watch.watch { Refusal::AlreadyWatchingOrders } else { Refusal::NotWatchingOrders });
         }
@@ -169,7 +169,7 @@ impl Floor {
     }
 
     fn watch_ticker(&mut self, id: ConnectionId, watch: &Watch) -> Result<Answer, Refusal> {
-        let market = self.open_market(watch.base, watch.counter)?;
+        let market = self.watchable(watch.base, watch.counter)?;
         if !self.set_watch(id, Watchers::Ticker(market), watch.watch) {
             return Err(if watch.watch { Refusal::AlreadyWatchingTicker } else { Refusal::NotWatchingTicker });
         }
@@ -188,10 +188,11 @@ impl Floor {
         }))
     }
 
-    fn open_market(&self, base: AssetCode, counter: AssetCode) -> Result<MarketId, Refusal> {
+    /// The market of a pair, unless it has expired; one that has not begun can be waited for.
+    fn watchable(&self, base: AssetCode, counter: AssetCode) -> Result<MarketId, Refusal> {
         let listing = self.listing();
         let market = listing.market_id(Pair { base, counter }).ok_or(Refusal::InvalidAssetPair)?;
-        if listing.market(market).is_open(self.engine.now()) { Ok(market) } else { Err(Refusal::InvalidAssetPair) }
+        if listing.market(market).has_expired(self.engine.now()) { Err(Refusal::InvalidAssetPair) } else { Ok(market) }
     }
 
     /// Starts or stops a watch; `false` if there was nothing to start or stop.

@@ -55,6 +55,12 @@ pub struct Market {
 }
 
 impl Market {
+    /// Whether trading has ended at `now`; never on spot.
+    #[must_use]
+    pub fn has_expired(&self, now: Micros) -> bool {
+        self.term.is_some_and(|term| now >= term.expires)
+    }
+
     /// Whether orders are taken at `now`: from the start of the term to before its end; always on spot.
     #[must_use]
     pub fn is_open(&self, now: Micros) -> bool {

@@ -17,7 +17,7 @@ const DEPTH_LEVELS: usize = 20;
 /// Query of the two lists.
 #[derive(Deserialize)]
 pub(super) struct Listed {
-    /// Whether to leave out what cannot be traded now.
+    /// Whether to leave out what has expired.
     #[serde(rename = "activeOnly", default = "yes")]
     active_only: bool,
 }
@@ -31,7 +31,7 @@ pub(super) async fn assets(shared: web::Data<Shared>, query: web::Query<Listed>)
     let (listing, now) = (&shared.listing, Micros::from(shared.clock.now()));
     let assets = listing.assets().iter().filter(|asset| {
         let traded = |market: &&crate::exchange::listing::Market| {
-            [market.pair.base, market.pair.counter].contains(&asset.code) && market.is_open(now)
+            [market.pair.base, market.pair.counter].contains(&asset.code) && !market.has_expired(now)
         };
         !query.active_only || asset.spot.is_none() || listing.markets().iter().any(|market| traded(&market))
     });
@@ -50,7 +50,7 @@ pub(super) async fn assets(shared: web::Data<Shared>, query: web::Query<Listed>)
 /// `GET /markets/`
 pub(super) async fn markets(shared: web::Data<Shared>, query: web::Query<Listed>) -> HttpResponse {
     let now = Micros::from(shared.clock.now());
-    let markets = shared.listing.markets().iter().filter(|market| !query.active_only || market.is_open(now));
+    let markets = shared.listing.markets().iter().filter(|market| !query.active_only || !market.has_expired(now));
     let millis = |time: Micros| time.0 / 1_000;
     let markets: Vec<_> = markets
         .map(|market| RestMarket {
@@ -71,8 +71,8 @@ pub(super) async fn markets(shared: web::Data<Shared>, query: web::Query<Listed>
 pub(super) async fn tickers(shared: web::Data<Shared>) -> HttpResponse {
     let now = Micros::from(shared.clock.now());
     let floor = shared.floor();
-    let open = shared.listing.market_ids().filter(|id| shared.listing.market(*id).is_open(now));
-    let tickers: Vec<_> = open.map(|id| rest_ticker(&floor, &shared.listing, id, now)).collect();
+    let current = shared.listing.market_ids().filter(|id| !shared.listing.market(*id).has_expired(now));
+    let tickers: Vec<_> = current.map(|id| rest_ticker(&floor, &shared.listing, id, now)).collect();
     drop(floor);
     body::ok(&tickers)
 }
