@@ -2,6 +2,7 @@
 
 mod assets;
 mod backup;
+mod bar;
 mod check;
 mod completions;
 mod coverage;
@@ -14,6 +15,7 @@ mod man;
 mod markets;
 mod output;
 mod query;
+mod rebuild;
 mod record;
 mod request;
 mod status;
@@ -68,6 +70,7 @@ enum Command {
     Coverage(coverage::Args),
     Frames(frames::Args),
     Import(import::Args),
+    Rebuild(rebuild::Args),
     Backup(backup::Args),
     Exchange(Box<exchange::Args>),
     Completions(completions::Args),
@@ -94,6 +97,7 @@ pub fn run() -> ExitCode {
         Command::Coverage(args) => coverage::run(&args),
         Command::Frames(args) => frames::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Rebuild(args) => rebuild::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Exchange(args) => exchange::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -75,6 +75,14 @@ pub enum Event {
     NotUnderstood(Box<NotUnderstood>),
 }
 
+impl Event {
+    /// Whether it sums up what came since the last such event. It changes a row and has none of its own.
+    #[must_use]
+    pub fn is_sum(&self) -> bool {
+        matches!(self, Self::Subscription(SubscriptionChange::Data { .. }))
+    }
+}
+
 /// What happened to an order in the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OrderKind {

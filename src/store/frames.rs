@@ -64,10 +64,23 @@ impl Frames {
     /// # Errors
     /// As for [`Reader::open`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let reader = Reader::open(path)?;
+        Self::of(Reader::open(path)?)
+    }
+
+    /// Reads through a connection that is open.
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    pub fn of(reader: Reader) -> Result<Self, StoreError> {
         let blocks = block::Reader::new()
-            .map_err(|error| StoreError::Internal { path: path.to_owned(), what: error.to_string() })?;
+            .map_err(|error| StoreError::Internal { path: reader.path.clone(), what: error.to_string() })?;
         Ok(Self { reader, blocks, kept: VecDeque::new() })
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// The record of that number, if there is one.
@@ -106,6 +119,16 @@ impl Frames {
         };
         let kept = statement.query_row([number], row).optional().map_err(|error| reader.fault(error))?.transpose()?;
         Ok(kept.filter(|kept| kept.numbers().contains(&number)))
+    }
+
+    /// The number of the last record; 0 if there is none.
+    ///
+    /// # Errors
+    /// If reading fails.
+    pub fn last(&self) -> Result<i64, StoreError> {
+        let last = "SELECT coalesce(max(first) + (SELECT frames FROM frame_block ORDER BY first DESC LIMIT 1) - 1, 0)
+            FROM frame_block";
+        self.reader.connection.query_row(last, [], |row| row.get(0)).map_err(|error| self.reader.fault(error))
     }
 
     /// Reads the selected records in the order of their numbers, until `visit` fails.

@@ -1,6 +1,7 @@
 //! SQLite: the only place with SQL, beside migrations/.
 //!
 //! * [`Store`]: the one writing connection, as a [`crate::sink::Sink`].
+//! * [`Draft`]: a new database that takes its name when it is whole.
 //! * [`backup`]: a copy of a database, safe while it is being recorded.
 //! * [`Reader`], [`Frames`], [`Query`]: reading, also while it is being recorded: tables, the journal, and SQL of the
 //!   user's.
@@ -8,6 +9,7 @@
 mod backup;
 mod catalog;
 mod coverage;
+mod draft;
 mod error;
 mod frames;
 mod history;
@@ -25,6 +27,7 @@ mod writer;
 
 pub use backup::backup;
 pub use coverage::{Interval, StreamCoverage, Streams};
+pub use draft::Draft;
 pub use error::StoreError;
 pub use frames::{Frame, Frames, Selection};
 pub use migrate::{APPLICATION_ID, SCHEMA_VERSION};

@@ -33,6 +33,12 @@ const WAL_BYTES_KEPT: i64 = 64 << 20;
 /// Page cache: enough for the ends of all tables that a group writes to.
 const CACHE_KIB: i64 = 8 << 10;
 
+/// Statements kept ready: all that the writer has.
+const STATEMENTS_CACHED: usize = 64;
+
+/// What errors call a database without a name.
+pub const NAMELESS: &str = "the temporary database";
+
 fn synchronous(durability: Durability) -> &'static str {
     match durability {
         Durability::PowerLoss => "FULL",
@@ -126,13 +132,18 @@ fn create_if_missing(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// The folder that a file is in.
+pub fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Refuses if less than `min_free_space` bytes are available for the file.
 ///
 /// # Errors
 /// If it is less, or the file system does not say.
 pub fn check_space(settings: &Settings) -> Result<(), StoreError> {
     let path = &settings.path;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(path);
     let free =
         fs4::available_space(folder).map_err(|source| StoreError::CannotOpen { path: folder.to_owned(), source })?;
     if free < settings.min_free_space {
@@ -164,13 +175,41 @@ pub fn connect(settings: &Settings) -> Result<Connection, StoreError> {
         connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-        connection.set_prepared_statement_cache_capacity(64);
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
         // Without -wal and -shm, who may only read the file could not open it.
         let mut persist: c_int = 1;
         connection.file_control(Some(MAIN_DB), FileControl::PersistWal(&mut persist))
     };
     configure(&connection).map_err(sqlite)?;
     migrate::migrate(path, &mut connection, version)?;
+    Ok(connection)
+}
+
+/// Opens the connection to a database in the making, which is of no use to anybody before it is whole: so nothing is
+/// journalled and nothing waits for the disk. Without a path it is a file without a name, which goes with the
+/// connection.
+///
+/// # Errors
+/// If the file cannot be made.
+pub fn connect_draft(path: Option<&Path>) -> Result<Connection, StoreError> {
+    let name = path.unwrap_or(Path::new(NAMELESS));
+    let sqlite = |error| StoreError::of(name, error);
+    path.map(create).transpose()?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // That is what the empty path means to SQLite.
+    let file = path.unwrap_or(Path::new(""));
+    let mut connection = Connection::open_with_flags(file, flags).map_err(sqlite)?;
+    let configure = |connection: &Connection| {
+        connection.pragma_update(None, "journal_mode", "OFF")?;
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.pragma_update(None, "foreign_keys", false)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+        Ok(())
+    };
+    configure(&connection).map_err(sqlite)?;
+    migrate::migrate(name, &mut connection, 0)?;
     Ok(connection)
 }
 

@@ -32,6 +32,29 @@ impl Reader {
     /// # Errors
     /// If there is no such file, it is foreign, newer, older, or it cannot be read.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let (reader, found) = Self::open_known(path)?;
+        if found < SCHEMA_VERSION {
+            return Err(StoreError::Older { path: path.to_owned(), found, known: SCHEMA_VERSION });
+        }
+        Ok(reader)
+    }
+
+    /// Opens a database of this program's schema or an older one, as it is at this instant, whatever is recorded
+    /// meanwhile. Says which schema it is.
+    ///
+    /// As long as this lives, a recorder cannot empty its WAL.
+    ///
+    /// # Errors
+    /// If there is no such file, it is foreign, newer, or it cannot be read.
+    pub fn open_at_this_instant(path: &Path) -> Result<(Self, i64), StoreError> {
+        let (reader, found) = Self::open_known(path)?;
+        // The instant is that of the first reading within the transaction.
+        let begin = "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1";
+        reader.connection.execute_batch(begin).map_err(|error| reader.fault(error))?;
+        Ok((reader, found))
+    }
+
+    fn open_known(path: &Path) -> Result<(Self, i64), StoreError> {
         match fs::metadata(path) {
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
                 return Err(StoreError::Missing { path: path.to_owned(), source });
@@ -51,8 +74,7 @@ impl Reader {
         }?;
         match migrate::check(path, &reader.connection)? {
             0 => Err(StoreError::Foreign { path: path.to_owned(), what: "an empty database".to_owned() }),
-            SCHEMA_VERSION => Ok(reader),
-            found => Err(StoreError::Older { path: path.to_owned(), found, known: SCHEMA_VERSION }),
+            found => Ok((reader, found)),
         }
     }
 

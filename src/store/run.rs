@@ -9,12 +9,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use crate::journal::block::Reader;
+use crate::journal::block;
 use crate::journal::{Batch, Record, RecordKind};
 use crate::model::{CloseCause, GapCause, RunId, SessionId, Stamp, Timestamp};
 
 use super::writer::{Fault, Group, Written, next_seq};
-use super::{Store, StoreError};
+use super::{Reader, Store, StoreError};
 
 /// What a run records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -196,6 +196,19 @@ impl Store {
     }
 }
 
+impl Reader {
+    /// Until when everything received by the run that has not ended is in the file; `None` if there is no such run.
+    /// This alone is not in the journal: a record for every mark would say no more than the last.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn durable_mark(&self) -> Result<Option<Timestamp>, StoreError> {
+        let open = "SELECT durable_at FROM run WHERE outcome IS NULL ORDER BY id DESC LIMIT 1";
+        let mark = self.connection.query_row(open, [], |row| row.get(0)).optional();
+        Ok(mark.map_err(|error| self.fault(error))?.map(Timestamp))
+    }
+}
+
 /// The sources that a run recorded, by name, each with its newest session.
 fn sources_of(connection: &Connection, run: RunId) -> rusqlite::Result<Vec<(String, SessionId)>> {
     let newest = "SELECT name, max(session.id) FROM session JOIN source ON source.id = session.source \
@@ -216,7 +229,7 @@ fn last_arrival(path: &Path, connection: &Connection, session: SessionId) -> Res
     });
     let found = found.optional().map_err(|error| StoreError::of(path, error))?;
     let Some(((first, index), codec, raw_bytes, body)) = found else { return Ok(None) };
-    let mut reader = Reader::new().map_err(|source| StoreError::CannotOpen { path: path.to_owned(), source })?;
+    let mut reader = block::Reader::new().map_err(|source| StoreError::CannotOpen { path: path.to_owned(), source })?;
     let block = reader.read(codec, raw_bytes, &body).map_err(|error| StoreError::of_block(path, first, &error))?;
     Ok(block.records().nth(index as usize).map(|(_, _, record)| record.at.wall))
 }

@@ -46,9 +46,9 @@ pub struct Store {
     committed: Memory,
     frames: Frames,
     tables: Tables,
-    /// Device and inode of the file.
-    identity: (u64, u64),
-    _lock: Lock,
+    /// Device and inode of the file, if it has a name.
+    identity: Option<(u64, u64)>,
+    lock: Option<Lock>,
 }
 
 /// The tables whose rows are gathered.
@@ -85,7 +85,12 @@ impl Store {
         let lock = Lock::take(&settings.path)?;
         open::check_space(&settings)?;
         let connection = open::connect(&settings)?;
-        let identity = open::identity(&settings.path)?;
+        Self::over(connection, settings, Some(lock))
+    }
+
+    /// Writes through a connection that is open; without a lock, to a file that has no name.
+    pub(super) fn over(connection: Connection, settings: Settings, lock: Option<Lock>) -> Result<Self, StoreError> {
+        let identity = lock.as_ref().map(|_| open::identity(&settings.path)).transpose()?;
         let memory = Memory { next_frame: next_frame(&connection, &settings)?, ..Memory::default() };
         let merge = merge::Progress::start(&connection).map_err(|error| StoreError::of(&settings.path, error))?;
         let frames = Frames::new().map_err(|source| StoreError::CannotOpen { path: settings.path.clone(), source })?;
@@ -104,7 +109,7 @@ impl Store {
             frames,
             tables,
             identity,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -190,13 +195,18 @@ impl Store {
         connection.close().map_err(|(_, error)| sqlite(error))
     }
 
+    /// The connection, and the lock on the file.
+    pub(super) fn into_parts(self) -> (Connection, Option<Lock>) {
+        (self.connection, self.lock)
+    }
+
     /// Finds out whether the file at the path is still the open one.
     ///
     /// # Errors
     /// If it is not.
     pub fn check_moved(&self) -> Result<(), StoreError> {
         match open::identity(&self.settings.path) {
-            Ok(identity) if identity == self.identity => Ok(()),
+            Ok(identity) if self.identity == Some(identity) => Ok(()),
             _ => Err(StoreError::Moved { path: self.settings.path.clone() }),
         }
     }
@@ -278,14 +288,17 @@ impl Store {
         let mut record = u32::MAX;
         let mut place = 0;
         for (of, event) in batch.events() {
-            place = if *of == record { place + 1 } else { 0 };
-            record = *of;
+            if *of != record {
+                (record, place) = (*of, 0);
+            }
             let index = record as usize;
             if place >= EVENTS_PER_FRAME_MAX {
                 continue;
             }
             let base = if index < stored { base_stored } else { base_new };
             group.id = ((base + i64::from(record)) << EVENT_BITS) | place;
+            // Where sums are stated depends on where batches end, which must not show in the rows.
+            place += i64::from(!event.is_sum());
             group.at = batch.heads()[index].at.wall;
             if index < stored { group.declare_again(event)? } else { group.store(event)? }
         }

@@ -1,0 +1,5 @@
+//! Recordings and what is derived from their journals again.
+
+mod histories;
+mod rebuilding;
+mod recording;
