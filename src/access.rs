@@ -15,7 +15,7 @@ use crate::connection::{Dialer, client_config};
 use crate::crypto::{OsRandomness, SigningKey};
 use crate::exchange::{self, Exchange, ExchangeConfig, ListingChoice, Running, Simulation};
 use crate::exit::{Exit, Failure};
-use crate::model::Catalog;
+use crate::model::{Catalog, Listings};
 use crate::registry;
 use crate::store::{Reader, StoreError};
 use crate::venue::Account;
@@ -76,7 +76,7 @@ impl Access {
         Ok(Some(Arc::new(Account { user, cookie, passphrase, key, randomness: Arc::new(OsRandomness) })))
     }
 
-    /// What the source lists now; where it does not say, what is known without it (see [`fallback`]).
+    /// What the source lists now; where it does not say, what is known without it (see [`known`]).
     ///
     /// # Errors
     /// If nothing is known.
@@ -89,7 +89,7 @@ impl Access {
                 Err(error) => error.to_string(),
             },
         };
-        let Some(catalog) = fallback(source, database, self.clock)? else {
+        let Some(catalog) = known(source, database, self.clock)?.last else {
             return Err(Exit::Unavailable.because(format!("{name}: {error}")));
         };
         if self.rest.is_some() {
@@ -106,17 +106,17 @@ impl Access {
     }
 }
 
-/// What is known of a source's assets and markets without asking it: the list its recording has in force, else the one of
-/// the configuration.
+/// What is known of a source's lists without asking it: what its recording knows, else the list of the configuration.
 ///
 /// # Errors
 /// If there is a recording, and it cannot be read.
-pub fn fallback(source: &Source, database: Option<&Path>, clock: Clock) -> Result<Option<Catalog>, StoreError> {
-    let stored = match database.map(Reader::open) {
-        None | Some(Err(StoreError::Missing { .. })) => None,
-        Some(reader) => reader?.catalog(&source.name)?,
+pub fn known(source: &Source, database: Option<&Path>, clock: Clock) -> Result<Listings, StoreError> {
+    let known = match database.map(Reader::open) {
+        None | Some(Err(StoreError::Missing { .. })) => Listings::default(),
+        Some(reader) => reader?.listings(&source.name)?,
     };
-    Ok(stored.or_else(|| source.listed(clock.now().wall)))
+    let last = known.last.clone().or_else(|| source.listed(clock.now().wall));
+    Ok(Listings { last, ..known })
 }
 
 /// Starts the built-in exchange, with the account that the configuration gives or with demo accounts.

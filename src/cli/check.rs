@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::talk::{Said, talk};
-use crate::access::{Access, fallback};
+use crate::access::{Access, known};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Source};
 use crate::exit::{Exit, Failure};
@@ -56,10 +56,11 @@ fn check_offline(config: &Config) -> Result<Vec<String>, Failure> {
     let mut errors = Vec::new();
     let mut checked = Vec::new();
     for source in &config.sources {
-        checked.push(match fallback(source, Some(&config.database), clock)? {
+        let known = known(source, Some(&config.database), clock)?;
+        checked.push(match &known.last {
             Some(catalog) => {
-                errors.extend(source.check_names(&catalog).err());
-                against(&catalog)
+                errors.extend(source.check_names(catalog, &known).err());
+                against(catalog)
             }
             None => "names not checked (no list is known yet, --online loads it)".to_owned(),
         });
@@ -73,16 +74,17 @@ async fn check_online(config: &Config) -> Result<Vec<String>, Failure> {
     let mut checked = Vec::new();
     for source in &config.sources {
         let access = Access::gain(source)?;
-        let names = check_source_online(source, &access).await;
+        let names = check_source_online(config, source, &access).await;
         access.end().await;
         checked.push(names?);
     }
     Ok(checked)
 }
 
-async fn check_source_online(source: &Source, access: &Access) -> Result<String, Failure> {
+async fn check_source_online(config: &Config, source: &Source, access: &Access) -> Result<String, Failure> {
     let catalog = access.catalog(source, None).await?;
-    source.check_names(&catalog)?;
+    let known = known(source, Some(&config.database), Clock::start())?;
+    source.check_names(&catalog, &known)?;
     if let Some(account) = access.account(source)? {
         let conversation = Conversation::log_in(account, 1);
         let refused = talk(access, &source.timing, conversation, |said| match said {

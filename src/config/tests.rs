@@ -1,10 +1,11 @@
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
-use crate::model::{Asset, AssetCode, Catalog, CatalogOrigin, Market, Timestamp, UserId};
+use crate::model::{Asset, AssetCode, Catalog, CatalogOrigin, Listings, Market, Timestamp, UserId};
 
 /// A file that is right, for tests to break.
 const GOOD: &str = r#"database = "x.db"
@@ -412,9 +413,14 @@ fn catalog() -> Catalog {
 
 #[test]
 fn names_that_the_venue_does_not_list_are_refused_with_what_may_be_meant() {
+    let known = Listings {
+        markets_ever: HashSet::from(["OLD:USDT".to_owned()]),
+        assets_ever: HashSet::from(["OLD".to_owned()]),
+        ..Listings::default()
+    };
     let check = |from: &str, to: &str| {
         let config = parse(&GOOD.replace(from, to)).unwrap();
-        config.sources[0].check_names(&catalog()).err().map(|errors| errors.to_string()).unwrap_or_default()
+        config.sources[0].check_names(&catalog(), &known).err().map(|errors| errors.to_string()).unwrap_or_default()
     };
     assert_eq!(check("", ""), "");
     assert_eq!(
@@ -427,10 +433,11 @@ fn names_that_the_venue_does_not_list_are_refused_with_what_may_be_meant() {
          those there are"
     );
     assert_eq!(check("XBT:USDT", "XBT:65283"), "");
+    assert_eq!(check("XBT:USDT", "OLD:USDT"), "", "a market that was listed once");
     assert_eq!(check("XBT:USDT", "1:2"), "", "codes that nobody lists are recorded by their numbers");
     assert_eq!(check("XBT:USDT", "DOGE:*"), "", "a wildcard waits for what will be listed");
     let volume = |asset: &str| check("\"GetBalances\"", &format!("\"GetTradeVolume\"\nasset = \"{asset}\""));
-    assert_eq!(volume("XBT") + &volume("99"), "");
+    assert_eq!(volume("XBT") + &volume("99") + &volume("OLD"), "");
     assert_eq!(volume("XTB"), "conf/f.toml:21:9: source[0].poll[0].asset: unknown asset `XTB`, did you mean `XBT`");
 }
 

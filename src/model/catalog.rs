@@ -1,5 +1,7 @@
 //! What a venue lists: assets and markets, with the scales in force. A value; the registry actor makes it.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{AssetCode, Timestamp};
@@ -75,6 +77,17 @@ pub struct Catalog {
     pub assets: Vec<Asset>,
     /// The markets.
     pub markets: Vec<Market>,
+}
+
+/// What a recording knows of the assets and markets that a source lists.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Listings {
+    /// The list in force; `None` if there never was one.
+    pub last: Option<Catalog>,
+    /// The names of all markets that were listed at some time.
+    pub markets_ever: HashSet<String>,
+    /// The names of all assets that were listed at some time.
+    pub assets_ever: HashSet<String>,
 }
 
 impl Catalog {

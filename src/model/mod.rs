@@ -11,7 +11,7 @@ mod patch;
 mod pattern;
 mod time;
 
-pub use catalog::{Asset, Catalog, CatalogOrigin, Market};
+pub use catalog::{Asset, Catalog, CatalogOrigin, Listings, Market};
 pub use coverage::{CloseCause, Coverage, GapCause, Verdict};
 pub use event::{
     AccountEvent, Balance, BookOrder, BookSnapshot, Check, CommandSent, Estimate, Event, Finding, MarketRef,

@@ -74,8 +74,8 @@ impl Recorder {
         for beginning in &mut beginnings {
             let name = &beginning.source().name;
             let logins = store.recent_logins(name, Timestamp(now.wall.0.saturating_sub(window)))?;
-            let catalog = store.last_catalog(name)?;
-            beginning.recall(catalog, logins, now);
+            let listings = store.listings(name)?;
+            beginning.recall(listings, logins, now);
         }
 
         let progress = Arc::new(sink::Progress::default());

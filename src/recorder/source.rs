@@ -12,7 +12,7 @@ use crate::config::Source;
 use crate::connection::{self, BackoffPolicy, Connection, ConnectionConfig, Flow, LoginBudget};
 use crate::exit::Failure;
 use crate::message::{Ready, Subscribe};
-use crate::model::{Catalog, Stamp, Timestamp};
+use crate::model::{Listings, Stamp, Timestamp};
 use crate::registry::{self, Registry};
 use crate::sink::SinkActor;
 use crate::venue::Account;
@@ -25,7 +25,8 @@ pub(super) struct Beginning<'a> {
     source: &'a Source,
     access: Access,
     account: Option<Arc<Account>>,
-    fallback: Option<Catalog>,
+    /// What is known of its lists without asking it.
+    known: Listings,
     logins: LoginBudget,
 }
 
@@ -43,8 +44,8 @@ impl<'a> Beginning<'a> {
     pub(super) fn new(source: &'a Source) -> Result<Self, Failure> {
         let access = Access::gain(source)?;
         let account = access.account(source)?;
-        let fallback = source.listed(Timestamp(0));
-        Ok(Self { source, access, account, fallback, logins: LoginBudget::default() })
+        let known = Listings { last: source.listed(Timestamp(0)), ..Listings::default() };
+        Ok(Self { source, access, account, known, logins: LoginBudget::default() })
     }
 
     pub(super) fn source(&self) -> &Source {
@@ -52,8 +53,8 @@ impl<'a> Beginning<'a> {
     }
 
     /// Takes what the database knows from earlier runs.
-    pub(super) fn recall(&mut self, catalog: Option<Catalog>, logins: Vec<Timestamp>, now: Stamp) {
-        self.fallback = catalog.or(self.fallback.take());
+    pub(super) fn recall(&mut self, listings: Listings, logins: Vec<Timestamp>, now: Stamp) {
+        self.known = Listings { last: listings.last.clone().or(self.known.last.take()), ..listings };
         self.logins = LoginBudget::new(logins, now);
     }
 
@@ -64,21 +65,21 @@ impl<'a> Beginning<'a> {
         sink: &Addr<SinkActor>,
         sessions: &Arc<AtomicI64>,
     ) -> Result<Running, Failure> {
-        let Self { source, access, account, fallback, logins } = self;
+        let Self { source, access, account, known, logins } = self;
         let registry = Registry::new(registry::Settings {
             source: source.name.clone(),
             venue: source.venue,
             rest: access.rest.clone(),
             clock,
             refresh: source.pace.catalog_refresh,
-            fallback: fallback.clone(),
+            fallback: known.last.clone(),
         });
         let registry = registry.start();
         let ready = actix_rt::time::timeout(CATALOG_WAIT, registry.send(Ready)).await;
         let loaded = ready.ok().and_then(Result::ok).flatten();
-        let catalog = loaded.or_else(|| fallback.map(Arc::new));
+        let catalog = loaded.or_else(|| known.last.clone().map(Arc::new));
         if let Some(catalog) = &catalog {
-            source.check_names(catalog)?;
+            source.check_names(catalog, &known)?;
         }
         let progress = Arc::new(connection::Progress::default());
         let connection = Connection::new(ConnectionConfig {

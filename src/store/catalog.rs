@@ -1,52 +1,80 @@
-//! The catalog that a recording has in force for a source.
+//! What a recording knows of the assets and markets that a source lists.
 
-use rusqlite::Row;
+use std::collections::HashSet;
 
-use crate::model::{Asset, AssetCode, Catalog, CatalogOrigin, Market, Timestamp};
+use rusqlite::{Connection, Row};
 
-use super::{Reader, StoreError};
+use crate::model::{Asset, AssetCode, Catalog, CatalogOrigin, Listings, Market, Timestamp};
+
+use super::{Reader, Store, StoreError};
 
 impl Reader {
-    /// What the source listed last; `None` if the recording knows nothing of it. Assets and markets that no list ever
-    /// had, known by their numbers only, are left out.
+    /// What the recording knows of a source's lists. Left out is what no list ever had, and is known by its number
+    /// only.
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn catalog(&self, source: &str) -> Result<Option<Catalog>, StoreError> {
-        self.read_catalog(source).map_err(|error| self.fault(error))
+    pub fn listings(&self, source: &str) -> Result<Listings, StoreError> {
+        listings(&self.connection, source).map_err(|error| self.fault(error))
     }
+}
 
-    fn read_catalog(&self, source: &str) -> rusqlite::Result<Option<Catalog>> {
-        let assets = "SELECT valid_from, code, a.name, places, spot FROM asset a JOIN source s ON s.id = a.source \
-             WHERE s.name = ? AND valid_to IS NULL \
-             AND (places IS NOT NULL OR code IS NULL OR a.name <> CAST(code AS TEXT)) ORDER BY a.id";
-        let markets = "SELECT valid_from, m.name, i.base, i.counter, base_code, counter_code, price_places, \
-             quantity_places, tick, starts_at, expires_at \
-             FROM instrument i JOIN market m ON m.id = i.market JOIN source s ON s.id = i.source \
-             WHERE s.name = ? AND valid_to IS NULL AND (price_places IS NOT NULL OR tick IS NOT NULL) \
-             ORDER BY i.id";
-        let assets = self.versions(assets, source, asset)?;
-        let markets = self.versions(markets, source, market)?;
-        let since = assets.iter().map(|(from, _)| *from).chain(markets.iter().map(|(from, _)| *from)).max();
-        Ok(since.map(|valid_from| Catalog {
-            valid_from,
-            origin: CatalogOrigin::Stored,
-            assets: assets.into_iter().map(|(_, asset)| asset).collect(),
-            markets: markets.into_iter().map(|(_, market)| market).collect(),
-        }))
+impl Store {
+    /// What the recording knows of a source's lists. Left out is what no list ever had, and is known by its number
+    /// only.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn listings(&self, source: &str) -> Result<Listings, StoreError> {
+        listings(&self.connection, source).map_err(|error| StoreError::of(&self.settings.path, error))
     }
+}
 
-    /// The versions that a statement finds for a source, each with the time from which it holds.
-    fn versions<T>(
-        &self,
-        sql: &str,
-        source: &str,
-        read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<Vec<(Timestamp, T)>> {
-        let mut statement = self.connection.prepare(sql)?;
-        let versions = statement.query_map([source], |row| Ok((Timestamp(row.get(0)?), read(row)?)))?;
-        versions.collect()
-    }
+fn listings(connection: &Connection, source: &str) -> rusqlite::Result<Listings> {
+    let names = |sql: &str| -> rusqlite::Result<HashSet<String>> {
+        connection.prepare(sql)?.query_map([source], |row| row.get(0))?.collect()
+    };
+    let markets_ever = names(
+        "SELECT DISTINCT m.name FROM instrument i JOIN market m ON m.id = i.market JOIN source s ON s.id = i.source \
+         WHERE s.name = ? AND (price_places IS NOT NULL OR tick IS NOT NULL)",
+    )?;
+    let assets_ever = names(
+        "SELECT DISTINCT a.name FROM asset a JOIN source s ON s.id = a.source \
+         WHERE s.name = ? AND (places IS NOT NULL OR code IS NULL OR a.name <> CAST(code AS TEXT))",
+    )?;
+    Ok(Listings { last: last(connection, source)?, markets_ever, assets_ever })
+}
+
+fn last(connection: &Connection, source: &str) -> rusqlite::Result<Option<Catalog>> {
+    let assets = "SELECT valid_from, code, a.name, places, spot FROM asset a JOIN source s ON s.id = a.source \
+         WHERE s.name = ? AND valid_to IS NULL \
+         AND (places IS NOT NULL OR code IS NULL OR a.name <> CAST(code AS TEXT)) ORDER BY a.id";
+    let markets = "SELECT valid_from, m.name, i.base, i.counter, base_code, counter_code, price_places, \
+         quantity_places, tick, starts_at, expires_at \
+         FROM instrument i JOIN market m ON m.id = i.market JOIN source s ON s.id = i.source \
+         WHERE s.name = ? AND valid_to IS NULL AND (price_places IS NOT NULL OR tick IS NOT NULL) \
+         ORDER BY i.id";
+    let assets = versions(connection, assets, source, asset)?;
+    let markets = versions(connection, markets, source, market)?;
+    let since = assets.iter().map(|(from, _)| *from).chain(markets.iter().map(|(from, _)| *from)).max();
+    Ok(since.map(|valid_from| Catalog {
+        valid_from,
+        origin: CatalogOrigin::Stored,
+        assets: assets.into_iter().map(|(_, asset)| asset).collect(),
+        markets: markets.into_iter().map(|(_, market)| market).collect(),
+    }))
+}
+
+/// The versions that a statement finds for a source, each with the time from which it holds.
+fn versions<T>(
+    connection: &Connection,
+    sql: &str,
+    source: &str,
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<(Timestamp, T)>> {
+    let mut statement = connection.prepare(sql)?;
+    let versions = statement.query_map([source], |row| Ok((Timestamp(row.get(0)?), read(row)?)))?;
+    versions.collect()
 }
 
 fn code(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<AssetCode>> {
@@ -93,7 +121,7 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let mut store = recording(&folder);
         let path = store.settings().path.clone();
-        assert_eq!(Reader::open(&path).unwrap().catalog("coinflex").unwrap(), None);
+        assert_eq!(Reader::open(&path).unwrap().listings("coinflex").unwrap(), Listings::default());
 
         let xbt = asset(63488, "XBT", 4);
         let usd = Asset { places: None, ..asset(64136, "USD", 0) };
@@ -134,16 +162,19 @@ mod tests {
         store.append(&script.ship()).unwrap();
         store.commit().unwrap();
 
-        let reader = Reader::open(&path).unwrap();
-        assert_eq!(
-            reader.catalog("coinflex").unwrap().unwrap(),
-            Catalog {
+        let known = Listings {
+            last: Some(Catalog {
                 valid_from: Timestamp(T0 + 50),
                 origin: CatalogOrigin::Stored,
                 assets: vec![xbt, usd],
                 markets: vec![expiring],
-            }
-        );
-        assert_eq!(reader.catalog("another").unwrap(), None);
+            }),
+            markets_ever: HashSet::from(["XBT:USD", "OLD:USD"].map(str::to_owned)),
+            assets_ever: HashSet::from(["XBT", "USD", "OLD"].map(str::to_owned)),
+        };
+        let reader = Reader::open(&path).unwrap();
+        assert_eq!(reader.listings("coinflex").unwrap(), known);
+        assert_eq!(store.listings("coinflex").unwrap(), known);
+        assert_eq!(reader.listings("another").unwrap(), Listings::default());
     }
 }
