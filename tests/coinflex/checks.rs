@@ -4,6 +4,9 @@ use feedtape::journal::Input;
 
 use super::script::*;
 
+/// What a sound history fires.
+const NOTHING: [String; 0] = [];
+
 /// Follows book and ticker of XBT:USDT from an empty book.
 fn following() -> Script {
     let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"]), ("WatchTicker", &["XBT:USDT"])]), None);
@@ -64,7 +67,7 @@ fn a_sound_history_fires_no_check() {
         closed(1, 100, 50),
         ticker(r#""bid":null"#),
     ];
-    assert_eq!(findings(&mut following(), &frames), [String::new(); 0]);
+    assert_eq!(findings(&mut following(), &frames), NOTHING);
 }
 
 #[test]
@@ -88,7 +91,7 @@ fn orders_beyond_the_best_thousand_are_no_contradiction() {
     let orders: Vec<_> =
         (0..1000).map(|n| format!(r#"{{"id":{n},"quantity":5,"price":{},"time":1}}"#, 9000 + n)).collect();
     script.receive(&format!(r#"{{"error_code":0,"tag":1,"orders":[{}]}}"#, orders.join(",")));
-    assert_eq!(findings(&mut script, &[closed(5000, 5, 40)]), [String::new(); 0]);
+    assert_eq!(findings(&mut script, &[closed(5000, 5, 40)]), NOTHING);
     let lines = findings(&mut script, &[closed(5000, -5, 40)]);
     assert_eq!(lines.last().unwrap(), "unknown_order in s0: order 5000 was never opened");
 }
@@ -112,7 +115,7 @@ fn a_fee_may_eat_the_reservation_of_a_bid() {
         closed(2, 0, 50),
         ticker(r#""bid":50,"last":50"#),
     ];
-    assert_eq!(findings(&mut following(), &frames), [String::new(); 0]);
+    assert_eq!(findings(&mut following(), &frames), NOTHING);
     let frames = [opened(1, 100, 50), opened(2, -60, 50), matched((1, 45), (2, 0), 60, 50)];
     assert_eq!(findings(&mut following(), &frames)[1], "wrong_remaining in s0: 40 should be left of order 1, not 45");
 }
@@ -153,7 +156,7 @@ fn a_fresh_snapshot_without_a_hole_must_be_the_book_that_was_kept() {
     // Told while the snapshot was on its way: it may show the book before or after.
     script.receive_all(&[&opened(2, 100, 40)]);
     let same = r#"{"error_code":0,"tag":50,"orders":[{"id":1,"quantity":100,"price":50,"time":1}]}"#;
-    assert_eq!(findings(&mut script, &[same.to_owned()]), [String::new(); 0]);
+    assert_eq!(findings(&mut script, &[same.to_owned()]), NOTHING);
     script.give(&Input::Sent(br#"{"method":"WatchOrders","base":63488,"counter":65283,"watch":true,"tag":51}"#));
     let other = r#"{"error_code":0,"tag":51,"orders":[{"id":1,"quantity":99,"price":50,"time":1},{"id":9,"quantity":1,"price":1,"time":1}]}"#;
     let lines = findings(&mut script, &[other.to_owned()]);
@@ -176,7 +179,7 @@ fn notices_that_overtake_the_snapshot_are_applied_after_it() {
     script.receive(WELCOME);
     script.receive_all(&[&opened(2, -5, 60), &closed(1, 100, 50)]);
     let snapshot = r#"{"error_code":0,"tag":1,"orders":[{"id":1,"quantity":100,"price":50,"time":1}]}"#;
-    assert_eq!(findings(&mut script, &[snapshot.to_owned()]), [String::new(); 0]);
+    assert_eq!(findings(&mut script, &[snapshot.to_owned()]), NOTHING);
     let lines = findings(&mut script, &[closed(1, 100, 50)]);
     assert_eq!(lines[1], "unknown_order in s0: order 1 was never opened");
     let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"])]), None);

@@ -71,7 +71,8 @@ fn a_second_recorder_is_kept_out() {
 #[test]
 fn what_is_not_ours_is_refused_and_left_as_it_is() {
     let text = b"a diary, not a database; ".repeat(50);
-    let make: [(&str, &dyn Fn(&Path)); 3] = [
+    type Make<'a> = &'a dyn Fn(&Path);
+    let make: [(&str, Make<'_>); 3] = [
         ("a text", &|path| fs::write(path, &text).unwrap()),
         ("another's database", &|path| {
             Connection::open(path).unwrap().execute_batch("CREATE TABLE diary (entry TEXT)").unwrap();

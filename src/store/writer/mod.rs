@@ -11,6 +11,7 @@ mod memory;
 mod rows;
 mod session;
 
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -258,8 +259,8 @@ impl Store {
     fn write_batch(&mut self, batch: &Batch) -> Written {
         let Self { connection, memory, frames, tables, .. } = self;
         let id = batch.session();
-        if !memory.sessions.contains_key(&id) {
-            memory.sessions.insert(id, session::recall(connection, id)?);
+        if let Entry::Vacant(vacant) = memory.sessions.entry(id) {
+            vacant.insert(session::recall(connection, id)?);
         }
         let Memory { next_frame, run, sessions, listings } = memory;
         let Some(session) = sessions.get_mut(&id) else { return Ok(()) };

@@ -12,6 +12,7 @@ mod planner;
 mod read;
 mod reply;
 mod request;
+mod rest;
 mod session;
 mod streams;
 pub mod typed;

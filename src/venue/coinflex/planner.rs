@@ -396,10 +396,8 @@ impl CoinFlexSession {
         if self.phase != Phase::Ready {
             return;
         }
-        if let Login::Due(due) = self.login {
-            if due <= at.mono {
-                self.wish_login(out);
-            }
+        if matches!(self.login, Login::Due(due) if due <= at.mono) {
+            self.wish_login(out);
         }
         self.plan_watches(out);
         self.plan_renewals(at.mono, out);

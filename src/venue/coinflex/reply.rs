@@ -1,23 +1,19 @@
 //! What comes back: the greeting, replies matched with their commands by tag, REST answers.
 
-use serde::Deserialize;
-
 use crate::crypto::Nonce;
-use crate::journal::RestAnswer;
 use crate::model::{
     AccountEvent, AssetCode, BookOrder, BookSnapshot, CloseCause, CommandSent, Coverage, Estimate, Event, GapCause,
-    NotUnderstood, OwnOrders, Price, Quantity, ReplyReceived, Seq, SessionChange, Stamp, StreamRef, SubscriptionChange,
-    TickerKind, UnknownReason,
+    MarketRef, OwnOrders, ReplyReceived, Seq, SessionChange, Stamp, StreamRef, SubscriptionChange, TickerKind,
+    UnknownReason,
 };
 use crate::venue::{Action, Outgoing, Output};
 
 use super::decode::{self, Key, Message};
 use super::login::login_frame;
 use super::notice::{self, Places};
-use super::planner::Poll;
 use super::read::{Problems, Reader};
 use super::request::{Method, Request};
-use super::session::{CoinFlexSession, Login, Phase};
+use super::session::{CoinFlexSession, Frame, Login, Phase};
 use super::streams::{Asking, Kind, covered, nanos};
 
 impl CoinFlexSession {
@@ -32,14 +28,14 @@ impl CoinFlexSession {
         if request.method == Method::Authenticate {
             self.login = Login::Asked;
         }
-        if let Some(stream) = request.stream {
-            if request.watch && self.streams.get(stream).asking == Asking::Idle {
-                self.streams.ask(stream, &mut out.events);
-                let gap = Coverage::Gap(GapCause::NotAcknowledged);
-                if !matches!(self.streams.state(stream), Some(Coverage::Gap(GapCause::NotUnderstood | GapCause::Stale)))
-                {
-                    self.streams.put(stream, at.wall, gap, None, &mut out.events);
-                }
+        if let Some(stream) = request.stream
+            && request.watch
+            && self.streams.get(stream).asking == Asking::Idle
+        {
+            self.streams.ask(stream, &mut out.events);
+            let gap = Coverage::Gap(GapCause::NotAcknowledged);
+            if !matches!(self.streams.state(stream), Some(Coverage::Gap(GapCause::NotUnderstood | GapCause::Stale))) {
+                self.streams.put(stream, at.wall, gap, None, &mut out.events);
             }
         }
         match (&request.method, request.market, request.watch) {
@@ -93,15 +89,8 @@ impl CoinFlexSession {
     }
 
     /// A reply came.
-    pub(super) fn reply(
-        &mut self,
-        seq: Seq,
-        at: Stamp,
-        text: &str,
-        message: &Message<'_>,
-        problems: &mut Problems,
-        out: &mut Output,
-    ) {
+    pub(super) fn reply(&mut self, frame: &Frame<'_>, problems: &mut Problems, out: &mut Output) {
+        let Frame { at, text, message, .. } = *frame;
         let mut read = Reader::new(text, &message.fields, problems);
         let (tag, code) = (read.int(Key::Tag), read.needed_int(Key::ErrorCode));
         let request = self.requests.take(tag);
@@ -118,23 +107,14 @@ impl CoinFlexSession {
         };
         self.planner.answered(&request);
         match code {
-            Some(0) => self.accepted(seq, at, &request, text, message, problems, out),
+            Some(0) => self.accepted(frame, &request, problems, out),
             Some(code) => self.refused(at, &request, code, message.error_message.as_deref().unwrap_or(""), out),
             None => {}
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a reply, what it answers, and where conclusions go")]
-    fn accepted(
-        &mut self,
-        seq: Seq,
-        at: Stamp,
-        request: &Request,
-        text: &str,
-        message: &Message<'_>,
-        problems: &mut Problems,
-        out: &mut Output,
-    ) {
+    fn accepted(&mut self, frame: &Frame<'_>, request: &Request, problems: &mut Problems, out: &mut Output) {
+        let Frame { at, text, message, .. } = *frame;
         match &request.method {
             Method::Authenticate => {
                 self.login = Login::Done;
@@ -152,7 +132,7 @@ impl CoinFlexSession {
                 self.account_part(at, (true, false), problems, out);
             }
             Method::GetOrders | Method::CancelAllOrders => {
-                let orders = self.own_orders(text, message, problems, out);
+                let orders = self.own_orders(frame, problems, out);
                 let cancelled = request.method == Method::CancelAllOrders;
                 out.events.push(Event::OwnOrders(Box::new(OwnOrders { orders, cancelled })));
                 self.missing_list(message, problems);
@@ -164,15 +144,15 @@ impl CoinFlexSession {
                 let read = Reader::new(text, &message.fields, problems);
                 out.events.extend(notice::trade_volume(&self.markets, request.asset, read));
             }
-            Method::EstimateMarketOrder => self.estimate(request, text, message, problems, out),
+            Method::EstimateMarketOrder => self.estimate(frame, request, problems, out),
             Method::PlaceOrder | Method::ModifyOrder | Method::CancelOrder => {
-                self.order_reply(request, text, message, problems, out);
+                self.order_reply(frame, request, problems, out);
             }
             Method::WatchOrders | Method::WatchTicker if !request.watch => {
                 self.unwatched(request, out);
                 return;
             }
-            Method::WatchOrders => self.book(seq, at, request, text, message, problems, out),
+            Method::WatchOrders => self.book(frame, request, problems, out),
             Method::WatchTicker => {
                 if let Some(market) = request.market {
                     let places = Places::of(&self.markets, market);
@@ -199,7 +179,7 @@ impl CoinFlexSession {
     }
 
     /// A stream was agreed to, with its snapshot.
-    fn acknowledged(&mut self, at: Stamp, stream: StreamRef, problems: &Problems, out: &mut Output) {
+    pub(super) fn acknowledged(&mut self, at: Stamp, stream: StreamRef, problems: &Problems, out: &mut Output) {
         let asking = &mut self.streams.get_mut(stream).asking;
         if std::mem::replace(asking, Asking::Live) != Asking::Live {
             out.events.push(Event::Subscription(SubscriptionChange::Acknowledged(stream)));
@@ -288,11 +268,11 @@ impl CoinFlexSession {
 
     fn own_orders(
         &mut self,
-        text: &str,
-        message: &Message<'_>,
+        frame: &Frame<'_>,
         problems: &mut Problems,
         out: &mut Output,
-    ) -> Vec<(crate::model::MarketRef, BookOrder)> {
+    ) -> Vec<(MarketRef, BookOrder)> {
+        let Frame { text, message, .. } = *frame;
         let mut orders = Vec::new();
         for (n, fields) in message.list.iter().flatten().enumerate() {
             let mut read = Reader::item(text, fields, n, problems);
@@ -303,16 +283,8 @@ impl CoinFlexSession {
         orders
     }
 
-    fn book(
-        &mut self,
-        seq: Seq,
-        at: Stamp,
-        request: &Request,
-        text: &str,
-        message: &Message<'_>,
-        problems: &mut Problems,
-        out: &mut Output,
-    ) {
+    fn book(&mut self, frame: &Frame<'_>, request: &Request, problems: &mut Problems, out: &mut Output) {
+        let Frame { seq, at, text, message } = *frame;
         let Some(market) = request.market else { return };
         self.missing_list(message, problems);
         let places = Places::of(&self.markets, market);
@@ -325,17 +297,10 @@ impl CoinFlexSession {
         out.events.push(Event::BookSnapshot(Box::new(BookSnapshot { market, events_from, has_orders: true, orders })));
     }
 
-    fn estimate(
-        &self,
-        request: &Request,
-        text: &str,
-        message: &Message<'_>,
-        problems: &mut Problems,
-        out: &mut Output,
-    ) {
+    fn estimate(&self, frame: &Frame<'_>, request: &Request, problems: &mut Problems, out: &mut Output) {
         let Some(market) = request.market else { return };
         let entry = self.markets.entry(market);
-        let mut read = Reader::new(text, &message.fields, problems);
+        let mut read = Reader::new(frame.text, &frame.message.fields, problems);
         out.events.push(Event::Estimate(Box::new(Estimate {
             market,
             asked_quantity: request.quantity.clone(),
@@ -346,14 +311,8 @@ impl CoinFlexSession {
     }
 
     /// The reply to an order command; old ones leave out the market, which the command may name.
-    fn order_reply(
-        &mut self,
-        request: &Request,
-        text: &str,
-        message: &Message<'_>,
-        problems: &mut Problems,
-        out: &mut Output,
-    ) {
+    fn order_reply(&mut self, frame: &Frame<'_>, request: &Request, problems: &mut Problems, out: &mut Output) {
+        let Frame { text, message, .. } = *frame;
         let fields = &message.fields;
         let codes = fields.int(Key::Base).zip(fields.int(Key::Counter));
         let named =
@@ -375,82 +334,5 @@ impl CoinFlexSession {
         let remaining = read.quantity(Key::Remaining, quantity);
         let method = request.method.as_str().to_owned();
         out.events.push(Event::Account(Box::new(AccountEvent { method, market, order, remaining })));
-    }
-
-    /// A REST answer came.
-    pub(super) fn rest(&mut self, _seq: Seq, at: Stamp, answer: &RestAnswer, body: &[u8], out: &mut Output) {
-        let Some(n) = self.planner.poll_of_path(&answer.path) else { return };
-        self.planner.rest_answered(n);
-        let (stream, method) = (self.planner.poll(n).stream, self.planner.poll(n).method.clone());
-        if self.streams.get(stream).asking == Asking::Idle {
-            self.streams.ask(stream, &mut out.events);
-        }
-        let failed = match (answer.status, &answer.error) {
-            (Some(200), None) => None,
-            (Some(status), _) => Some((i64::from(status), format!("status {status}"))),
-            (None, error) => Some((0, error.clone().unwrap_or_else(|| "no answer".to_owned()))),
-        };
-        if let Some((code, message)) = failed {
-            let gap = Coverage::Gap(GapCause::Refused);
-            self.streams.put(stream, at.wall, gap, Some(&message), &mut out.events);
-            if std::mem::replace(&mut self.streams.get_mut(stream).asking, Asking::Refused) != Asking::Refused {
-                out.events.push(Event::Subscription(SubscriptionChange::Refused { stream, code, message }));
-            }
-            return;
-        }
-        let mut problems = Problems::default();
-        let text = std::str::from_utf8(body).unwrap_or_default();
-        match method.as_str() {
-            Poll::TICKERS => self.rest_tickers(text, &mut problems, out),
-            _ => self.rest_depth(n, text, &mut problems, out),
-        }
-        self.acknowledged(at, stream, &problems, out);
-        if let Some((reason, what)) = problems.take() {
-            let body = body.to_vec();
-            out.events.push(Event::NotUnderstood(Box::new(NotUnderstood { reason, what, body })));
-        }
-    }
-
-    fn rest_tickers(&mut self, text: &str, problems: &mut Problems, out: &mut Output) {
-        let Ok(list) = decode::decode_list(text) else {
-            return problems.add(UnknownReason::WrongType, "tickers");
-        };
-        for (item, raw) in list {
-            let fields = &item.fields;
-            let codes = fields.int(Key::Base).zip(fields.int(Key::Counter));
-            let Some((base, counter)) = codes else {
-                problems.add(UnknownReason::MissingField, "base, counter");
-                continue;
-            };
-            let market = self.markets.meet((AssetCode(base), AssetCode(counter)), &mut out.events);
-            let read = Reader::new(raw, fields, problems);
-            let ticker = notice::ticker(TickerKind::Full, market, Places::of(&self.markets, market), read);
-            out.events.push(Event::Ticker(Box::new(ticker)));
-        }
-    }
-
-    fn rest_depth(&mut self, poll: usize, text: &str, problems: &mut Problems, out: &mut Output) {
-        /// Section 6: `{bids:[[price,quantity]],asks:[…]}`.
-        #[derive(Deserialize)]
-        struct Depth {
-            bids: Vec<(i64, i64)>,
-            asks: Vec<(i64, i64)>,
-        }
-        let Some(market) = self.planner.poll(poll).market else { return };
-        let Ok(depth) = serde_json::from_str::<Depth>(text) else {
-            return problems.add(UnknownReason::WrongType, "depth");
-        };
-        let level = |price, quantity| BookOrder {
-            id: None,
-            quantity: Some(Quantity::scaled(quantity)),
-            price: Some(Price::scaled(price)),
-            time: None,
-            tonce: crate::model::Patch::Absent,
-        };
-        let bids = depth.bids.iter().map(|(price, quantity)| level(*price, *quantity));
-        let asks = depth.asks.iter().map(|(price, quantity)| level(*price, -quantity.abs()));
-        let snapshot =
-            BookSnapshot { market, events_from: None, has_orders: false, orders: bids.chain(asks).collect() };
-        out.events.push(Event::BookSnapshot(Box::new(snapshot)));
     }
 }

@@ -26,6 +26,15 @@ use super::streams::{Asking, Kind, Streams, covered, nanos};
 /// Distinct unknown fields told in one session; beyond, only the frames have them.
 const UNKNOWN_FIELDS_MAX: usize = 50;
 
+/// A frame that came, decoded.
+#[derive(Clone, Copy)]
+pub(super) struct Frame<'a> {
+    pub(super) seq: Seq,
+    pub(super) at: Stamp,
+    pub(super) text: &'a str,
+    pub(super) message: &'a Message<'a>,
+}
+
 /// How far the connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -251,7 +260,7 @@ impl CoinFlexSession {
             }
             Some(notice) => self.notice(at, notice, text, &message, &mut problems, out),
             None if message.fields.has(Key::ErrorCode) => {
-                self.reply(seq, at, text, &message, &mut problems, out);
+                self.reply(&Frame { seq, at, text, message: &message }, &mut problems, out);
                 "reply"
             }
             None => {
@@ -497,7 +506,7 @@ impl Session for CoinFlexSession {
             Input::Opened(opened) => self.opened(at, opened, out),
             Input::Sent(frame) => self.sent(seq, at, frame, out),
             Input::ReceivedBinary(frame) => self.illegible(at, UnknownReason::Binary, String::new(), frame, out),
-            Input::Rest(answer, body) => self.rest(seq, at, answer, body, out),
+            Input::Rest(answer, body) => self.rest(at, answer, body, out),
             Input::Timer => self.timer(at, out),
             Input::Closed(closed) => self.closed(at, closed, out),
             Input::Stalled(from, to) => self.stalled(*from, *to, out),
