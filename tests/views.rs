@@ -121,7 +121,7 @@ fn every_view_answers_in_the_plain_shell() {
         assert!(rows(&database, &format!("SELECT * FROM {view}")).is_empty());
     }
     if Command::new("sqlite3").arg("--version").output().is_err() {
-        eprintln!("skipped the shell: no sqlite3 here");
+        println!("skipped the shell: no sqlite3 here");
         return;
     }
     for view in all {

@@ -29,7 +29,7 @@ pub(super) struct Args {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Who can log in: TOML with an [[account]] for each user; without it demo accounts are made and printed
+    /// Who can log in: TOML with an `[[account]]` for each user; without it demo accounts are made and printed
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
     /// Whose assets and markets are listed
@@ -62,7 +62,7 @@ pub(super) struct Args {
     /// Speak wss and https with a certificate made at start, and write it here for clients to trust
     #[arg(long, value_name = "FILE", conflicts_with = "tls_cert")]
     self_signed: Option<PathBuf>,
-    /// What goes wrong on purpose: TOML with a [[fault]] for each
+    /// What goes wrong on purpose: TOML with a `[[fault]]` for each
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
 }
