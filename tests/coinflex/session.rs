@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feedtape::crypto::{OsRandomness, Randomness};
-use feedtape::journal::{Closed, Input, PollPlan, RestAnswer};
+use feedtape::journal::{Closed, Input, Plan, PollPlan, RestAnswer};
 use feedtape::model::{
     AssetCode, CloseCause, Coverage, Event, MarketPattern, Seq, Stamp, SubscriptionChange, Timestamp,
 };
@@ -105,6 +105,28 @@ fn logins_that_come_too_rapidly_are_tried_again_after_a_quarter_of_an_hour() {
     script.wait();
     assert_eq!(script.now, asked_at + 900 * SECOND);
     assert!(script.sent[2].contains("Authenticate"), "{:?}", script.sent);
+}
+
+#[test]
+fn a_withheld_login_is_made_once_nothing_withholds_it() {
+    let plan = account_plan(&[("WatchOrders", &["XBT:USDT"])]);
+    let withheld = Plan { login_withheld: Some("the budget is spent".to_owned()), ..plan.clone() };
+    let mut script = Script::connected(withheld.clone(), Some(account()));
+    script.receive(WELCOME);
+    assert_eq!(script.sent.len(), 1, "the public subscription alone: {:?}", script.sent);
+    script.receive(r#"{"error_code":0,"tag":1,"orders":[]}"#);
+    script.give(&Input::Replanned(Arc::new(plan.clone())));
+    assert!(script.sent[1].contains("Authenticate"), "{:?}", script.sent);
+
+    // A login that is kept from going out holds up nothing, and is made later.
+    let mut script = Script::connected(plan.clone(), Some(account()));
+    script.obey = false;
+    script.receive(WELCOME);
+    script.obey = true;
+    script.give(&Input::Replanned(Arc::new(withheld)));
+    assert!(script.sent[0].contains("WatchOrders"), "{:?}", script.sent);
+    script.give(&Input::Replanned(Arc::new(plan)));
+    assert!(script.sent[1].contains("Authenticate"), "{:?}", script.sent);
 }
 
 #[test]

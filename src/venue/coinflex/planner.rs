@@ -125,7 +125,7 @@ pub(super) struct Planner {
     renewals: Vec<(StreamRef, i64)>,
     last_renewal: Option<i64>,
     /// Wishes that have not gone out yet.
-    login_wished: bool,
+    pub(super) login_wished: bool,
     watch_wished: HashSet<(StreamRef, bool)>,
     account_wished: bool,
 }

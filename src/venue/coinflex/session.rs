@@ -117,14 +117,22 @@ impl CoinFlexSession {
 
     /// Takes a plan, the first or another one.
     fn take_plan(&mut self, at: Stamp, plan: &Arc<Plan>, out: &mut Output) {
-        self.plan = plan.clone();
-        if self.phase == Phase::Disconnected {
-            self.login = match (&plan.user, &plan.login_withheld) {
-                (None, _) => Login::Unwanted,
-                (Some(_), None) => Login::Due(at.mono),
-                (Some(_), Some(_)) => Login::Refused,
-            };
-        }
+        let was_withheld = std::mem::replace(&mut self.plan, plan.clone()).login_withheld.is_some();
+        let is_withheld = plan.login_withheld.is_some();
+        self.login = match self.login {
+            _ if self.phase == Phase::Disconnected => match &plan.user {
+                None => Login::Unwanted,
+                Some(_) if is_withheld => Login::Refused,
+                Some(_) => Login::Due(at.mono),
+            },
+            // The login that was wished for does not go out.
+            Login::Due(_) if is_withheld => {
+                self.planner.login_wished = false;
+                Login::Refused
+            }
+            Login::Refused if was_withheld && !is_withheld => Login::Due(at.mono),
+            login => login,
+        };
         if plan.user.is_some() {
             let key = StreamKey { channel: "account".to_owned(), market: None, detail: String::new() };
             let stream = self.streams.declare(Kind::Account, key, &mut out.events);
