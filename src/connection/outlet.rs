@@ -117,3 +117,71 @@ impl Outlet {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix::{Actor, Context, Handler};
+
+    use super::*;
+    use crate::journal::RecordKind;
+    use crate::model::{Seq, SessionId, Stamp};
+
+    /// Calls everything durable at once, and remembers the order.
+    #[derive(Default)]
+    struct Taking(Arc<std::sync::Mutex<Vec<Seq>>>);
+
+    impl Actor for Taking {
+        type Context = Context<Self>;
+
+        fn started(&mut self, context: &mut Context<Self>) {
+            // As small as can be, so that senders find it full.
+            context.set_mailbox_capacity(1);
+        }
+    }
+
+    impl Handler<Write> for Taking {
+        type Result = Result<Written, SinkError>;
+
+        fn handle(&mut self, Write(spent): Write, _: &mut Context<Self>) -> Self::Result {
+            self.0.lock().unwrap().push(spent.first());
+            Ok(Written { spent })
+        }
+    }
+
+    fn batch(mut memory: Batch, first: u64, bytes: usize) -> Batch {
+        memory.reset(SessionId(1), Seq(first));
+        memory.push(RecordKind::Received, Stamp::default(), &vec![b'x'; bytes]);
+        memory
+    }
+
+    #[actix::test]
+    async fn batches_arrive_in_order_even_if_the_sink_is_full() {
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let sink = Taking(Arc::clone(&order)).start().recipient();
+        let mut outlet = Outlet::new(sink, Flow::default(), Arc::default());
+        for first in 0..200 {
+            outlet.ship(batch(Batch::default(), first, 10)).await;
+        }
+        outlet.drain().await.unwrap();
+        assert_eq!(*order.lock().unwrap(), (0..200).map(Seq).collect::<Vec<_>>());
+    }
+
+    #[actix::test]
+    async fn the_memory_of_a_spent_batch_is_used_again_unless_it_is_huge() {
+        let flow = Flow { batch_bytes_max: 1_000, window_bytes: 10_000, ..Flow::default() };
+        let mut outlet = Outlet::new(Taking::default().start().recipient(), flow, Arc::default());
+        outlet.ship(batch(Batch::default(), 0, 1_000)).await;
+        assert!(outlet.has_room() && !outlet.is_idle());
+        outlet.drain().await.unwrap();
+        let spare = outlet.spare();
+        let capacity = spare.capacity();
+        assert!(capacity >= 1_000);
+
+        outlet.ship(batch(spare, 1, 900)).await;
+        outlet.ship(batch(Batch::default(), 2, 20_000)).await;
+        assert!(!outlet.has_room());
+        outlet.drain().await.unwrap();
+        assert!(outlet.has_room());
+        assert_eq!((outlet.spare().capacity(), outlet.spare().capacity()), (capacity, 0));
+    }
+}

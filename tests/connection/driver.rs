@@ -216,6 +216,23 @@ async fn a_sink_that_takes_nothing_stops_the_reading_of_the_socket_and_loses_not
 }
 
 #[actix::test]
+async fn nobody_is_dialled_while_the_sink_takes_nothing() {
+    let hanging_up = |mut conn: Conn| drop(conn.request());
+    let peer = Peer::accepting([Box::new(hanging_up), Box::new(hanging_up)]);
+    let mut setup = Setup::new(peer.url(), FakeVenue::silent());
+    setup.sink = FakeSink::shut();
+    // The journal of the first session fills it.
+    setup.flow = Flow { window_bytes: 1, ..Flow::default() };
+    let bench = setup.start();
+    bench.until_kept(1, RecordKind::Closed).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(bench.progress.sessions(), 1);
+    bench.sink.open();
+    bench.until_kept(2, RecordKind::Closed).await;
+    bench.stop().await;
+}
+
+#[actix::test]
 async fn a_batch_is_shipped_by_its_age_when_little_comes() {
     let peer = Peer::upgraded(greeting);
     let bench = Setup::new(peer.url(), FakeVenue::silent()).start();
@@ -410,16 +427,23 @@ async fn a_delayed_login_is_withheld_from_the_next_session_until_its_time() {
 
 #[actix::test]
 async fn logins_of_an_earlier_process_count_against_the_budget() {
-    let peer = Peer::upgraded(greeting);
+    let peer = Peer::upgraded(|mut conn| {
+        conn.write(&frame(TEXT, b"welcome"));
+        conn.read_frame().unwrap();
+        conn.write(&frame(TEXT, b"welcome"));
+        conn.until_closed();
+    });
     let mut setup = Setup::new(peer.url(), logging_in());
     setup.account = Some(account());
     let now = feedtape::clock::Clock::start().now().wall;
     setup.recent_logins = vec![now; 59];
     let bench = setup.start();
     // The sixtieth is the last.
-    bench.until_kept(1, RecordKind::Sent).await;
+    bench.until_kept(1, RecordKind::Replanned).await;
     let kept = bench.stop().await;
     assert_eq!(plans(&kept, RecordKind::Connecting)[0].login_withheld, None);
+    assert_eq!(bodies(&kept, RecordKind::Sent), ["login [redacted]"]);
+    assert_eq!(bodies(&kept, RecordKind::Received), ["welcome", "welcome"]);
 
     let peer = Peer::upgraded(greeting);
     let mut setup = Setup::new(peer.url(), logging_in());
