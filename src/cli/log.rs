@@ -11,10 +11,10 @@ pub(super) struct Args {
     /// Log this and what is worse
     ///
     /// Without it, the environment's RUST_LOG decides, such as `warn,feedtape::connection=debug`; without that, `info`.
-    #[arg(long, global = true, value_name = "LEVEL", value_parser = ["error", "warn", "info", "debug", "trace"])]
+    #[arg(long, global = true, help_heading = "Logs", value_name = "LEVEL", value_parser = ["error", "warn", "info", "debug", "trace"])]
     log_level: Option<String>,
     /// Write logs as text or as JSON, one object a line
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, global = true, help_heading = "Logs", value_name = "FORMAT", default_value = "text")]
     log_format: Format,
 }
 

@@ -29,7 +29,9 @@ const TAG: i64 = 1;
 /// Names stand for codes, market=BASE:COUNTER for both assets. Amounts and prices are decimals in units of the asset, or
 /// scaled integers as raw:10000. It logs in where the method needs it. The exit code is 0 for error_code 0, else 1.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "feedtape request [OPTIONS] [FILE] <METHOD> [KEY=VALUE]...",
+    after_help = "\
 Examples:
   feedtape request examples/demo.toml GetBalances
   feedtape request examples/demo.toml EstimateMarketOrder market=XBT:USDT quantity=-0.5
@@ -37,7 +39,8 @@ Examples:
   feedtape request coinflex.toml PlaceOrder market=XBT:USDT quantity=0.1 price=9000.5 --allow-trading
   feedtape request --url ws://127.0.0.1:8080/v1 WatchOrders base=63488 counter=65283
   FEEDTAPE_COOKIE=… FEEDTAPE_PASSPHRASE=… \\
-    feedtape request --url wss://api.example/v1 --user 1 GetTradeVolume asset=63488")]
+    feedtape request --url wss://api.example/v1 --user 1 GetTradeVolume asset=63488"
+)]
 pub(super) struct Args {
     /// A configuration file (unless --url is given), the method, and its arguments
     #[arg(required = true, value_names = ["[FILE] METHOD [KEY=VALUE]"])]
