@@ -36,7 +36,8 @@ Examples:
   feedtape request examples/demo.toml GetBalances
   feedtape request examples/demo.toml EstimateMarketOrder market=XBT:USDT quantity=-0.5
   feedtape request coinflex.toml WatchTicker market=ETH:USDT --follow
-  feedtape request coinflex.toml PlaceOrder market=XBT:USDT quantity=0.1 price=9000.5 --allow-trading
+  feedtape request coinflex.toml --allow-trading \\
+    PlaceOrder market=XBT:USDT quantity=0.1 price=9000.5
   feedtape request --url ws://127.0.0.1:8080/v1 WatchOrders base=63488 counter=65283
   FEEDTAPE_COOKIE=… FEEDTAPE_PASSPHRASE=… \\
     feedtape request --url wss://api.example/v1 --user 1 GetTradeVolume asset=63488"

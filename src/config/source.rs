@@ -384,7 +384,7 @@ fn as_folder(mut url: Url) -> Url {
 }
 
 /// Whether a URL leads no further than this machine.
-pub(crate) fn is_loopback(url: &Url) -> bool {
+fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
