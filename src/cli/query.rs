@@ -27,6 +27,7 @@ pub(super) struct Args {
     #[arg(value_name = "DB")]
     database: PathBuf,
     /// One statement that reads
+    #[arg(allow_hyphen_values = true)]
     sql: String,
     /// How to print the rows
     #[arg(long, default_value = "table")]

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::Source;
 use crate::connection::{self, BackoffPolicy, Connection, ConnectionConfig, Flow, LoginBudget};
 use crate::exit::Failure;
-use crate::message::{Ready, Subscribe};
+use crate::message::{Ready, Stop, Subscribe};
 use crate::model::{Listings, Stamp, Timestamp};
 use crate::registry::{self, Registry};
 use crate::sink::SinkActor;
@@ -79,7 +79,12 @@ impl<'a> Beginning<'a> {
         let loaded = ready.ok().and_then(Result::ok).flatten();
         let catalog = loaded.or_else(|| known.last.clone().map(Arc::new));
         if let Some(catalog) = &catalog {
-            source.check_names(catalog, &known)?;
+            if let Err(errors) = source.check_names(catalog, &known) {
+                // It is stopped before anything came of it, so there is nothing to answer for.
+                let _ = registry.send(Stop).await;
+                access.end().await;
+                return Err(errors.into());
+            }
         }
         let progress = Arc::new(connection::Progress::default());
         let connection = Connection::new(ConnectionConfig {

@@ -206,6 +206,15 @@ fn a_market_that_is_not_listed_is_a_stream_that_says_so() {
 }
 
 #[test]
+fn a_pair_of_codes_that_nobody_lists_is_asked_for_and_its_scale_is_unknown() {
+    let mut script = Script::connected(plan(&[("WatchOrders", &["51200:51880"])]), None);
+    script.receive(WELCOME);
+    assert!(script.sent[0].contains(r#""base":51200,"counter":51880"#), "{:?}", script.sent);
+    let lines = script.receive(r#"{"error_code":0,"tag":1,"orders":[]}"#);
+    assert_eq!(lines.last().unwrap(), "s0 unverifiable");
+}
+
+#[test]
 fn every_notice_becomes_its_event_with_absent_null_and_value_apart() {
     let mut script = Script::connected(plan(&[]), None);
     let frames = [

@@ -268,15 +268,14 @@ impl CoinFlexSession {
 
     /// The markets that a pattern means now.
     fn meant(&self, pattern: &MarketPattern, now: Timestamp) -> Vec<Codes> {
-        let is_open = |market: &Market| market.expires.is_none_or(|expires| expires > now);
+        let is_open = |market: &&Market| market.expires.is_none_or(|expires| expires > now);
         let listed = self.markets.catalog().into_iter().flat_map(|catalog| &catalog.markets);
-        let matching = listed.filter(|market| is_open(market) && pattern.matches(market));
-        let mut meant: Vec<Codes> = matching.filter_map(|market| market.base_code.zip(market.counter_code)).collect();
-        if meant.is_empty() && self.markets.catalog().is_none() {
-            // Codes can be asked for without a list.
-            meant.extend(pattern.codes());
+        let matching: Vec<&Market> = listed.filter(|market| pattern.matches(market)).collect();
+        if matching.is_empty() {
+            // A pair of codes can be asked for whoever lists it.
+            return pattern.codes().into_iter().collect();
         }
-        meant
+        matching.into_iter().filter(is_open).filter_map(|market| market.base_code.zip(market.counter_code)).collect()
     }
 
     /// A market asked for by name that the catalog does not list is a stream too, with its own state.
@@ -289,7 +288,8 @@ impl CoinFlexSession {
         out: &mut Output,
     ) {
         let Some(catalog) = self.markets.catalog() else { return };
-        if pattern.is_wildcard() || catalog.markets.iter().any(|market| pattern.matches(market)) {
+        let is_name = !pattern.is_wildcard() && pattern.codes().is_none();
+        if !is_name || catalog.markets.iter().any(|market| pattern.matches(market)) {
             return;
         }
         let market = Some(pattern.to_string());
