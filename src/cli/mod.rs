@@ -21,6 +21,7 @@ mod request;
 mod status;
 mod talk;
 mod time;
+mod verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -68,6 +69,7 @@ enum Command {
     Query(query::Args),
     Status(status::Args),
     Coverage(coverage::Args),
+    Verify(verify::Args),
     Frames(frames::Args),
     Import(import::Args),
     Rebuild(rebuild::Args),
@@ -95,6 +97,7 @@ pub fn run() -> ExitCode {
         Command::Query(args) => query::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Coverage(args) => coverage::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Frames(args) => frames::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),

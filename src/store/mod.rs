@@ -1,6 +1,7 @@
 //! SQLite: the only place with SQL, beside migrations/.
 //!
 //! * [`Store`]: the one writing connection, as a [`crate::sink::Sink`].
+//! * [`Verifier`]: what can be found wrong with a recording by reading it.
 //! * [`Draft`]: a new database that takes its name when it is whole.
 //! * [`backup`]: a copy of a database, safe while it is being recorded.
 //! * [`Reader`], [`Frames`], [`Query`]: reading, also while it is being recorded: tables, the journal, and SQL of the
@@ -23,6 +24,7 @@ mod run;
 mod script;
 mod status;
 mod tidy;
+mod verify;
 mod writer;
 
 pub use backup::backup;
@@ -36,4 +38,5 @@ pub use query::{Answer, Query, QueryError, Value};
 pub use reader::Reader;
 pub use run::{Begun, RunInfo, RunKind};
 pub use status::{Run, Status, StreamStatus};
+pub use verify::{Aspect, Finding, Report, TableReport, Verifier};
 pub use writer::Store;

@@ -1,8 +1,9 @@
-//! Random histories: whatever happened to a recording, it can be rebuilt.
+//! Random histories: whatever happened to a recording, it can be rebuilt and nothing is wrong with it.
 
 use feedtape::journal::Input;
 use feedtape::model::CloseCause;
-use feedtape::replay::rebuild;
+use feedtape::replay::{rebuild, verify};
+use feedtape::store::Aspect;
 use proptest::prelude::*;
 
 use super::recording::{FRAMES, Recording, rows};
@@ -25,7 +26,7 @@ enum Step {
     Wait(i64),
     Commit,
     Mark,
-    Merge,
+    Merge(usize),
     Kill,
     Restart,
 }
@@ -44,11 +45,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (source.clone(), any::<bool>()).prop_map(|(source, less)| Step::Replan(source, less)),
         1 => source.clone().prop_map(Step::Stall),
         6 => source.clone().prop_map(Step::Ship),
-        2 => source.prop_map(Step::Close),
+        2 => source.clone().prop_map(Step::Close),
         2 => (0..3_000_i64).prop_map(Step::Wait),
         4 => Just(Step::Commit),
         1 => Just(Step::Mark),
-        1 => Just(Step::Merge),
+        1 => source.prop_map(Step::Merge),
         1 => Just(Step::Kill),
         1 => Just(Step::Restart),
     ]
@@ -71,7 +72,7 @@ fn take(recording: &mut Recording, step: &Step) {
         Step::Wait(milliseconds) => recording.wait(milliseconds),
         Step::Commit => recording.commit(),
         Step::Mark => recording.mark(),
-        Step::Merge => recording.merge(),
+        Step::Merge(source) => recording.merge(source),
         Step::Kill => recording.kill(),
         Step::Restart => recording.restart(),
     }
@@ -96,5 +97,8 @@ proptest! {
         let again = recording.folder.path().join("again.db");
         rebuild(&recording.path, &again, |_, _| ()).unwrap();
         prop_assert_eq!(rows(&again), rows(&recording.path));
+        let found = verify(&recording.path, false, |_, _, _| ()).unwrap().findings;
+        let others: Vec<_> = found.iter().filter(|finding| finding.aspect != Aspect::Contradictions).collect();
+        prop_assert!(others.is_empty(), "{others:?}");
     }
 }

@@ -3,3 +3,4 @@
 mod histories;
 mod rebuilding;
 mod recording;
+mod verifying;

@@ -2,19 +2,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
 
 use feedtape::config::Durability;
 use feedtape::replay::{RebuildError, Unusable, rebuild};
 use feedtape::store::{Settings, Store, StoreError};
 use rusqlite::Connection;
 
-use super::recording::{Recording, eventful, rows, tables};
-
-/// Runs the program, and gives back what it printed.
-fn feedtape(args: &[&Path]) -> Output {
-    assert_cmd::Command::cargo_bin("feedtape").unwrap().args(args).output().unwrap()
-}
+use super::recording::{Recording, eventful, feedtape, rows, tables};
 
 /// The names of the files beside a recording.
 fn files(recording: &Recording) -> Vec<String> {

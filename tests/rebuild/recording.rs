@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -316,10 +317,18 @@ impl Recording {
         self.store().mark_durable(at).unwrap();
     }
 
-    /// Small blocks are merged.
-    pub fn merge(&mut self) {
-        self.commit();
+    /// Small blocks are merged: those before a large one, which a source receives.
+    pub fn merge(&mut self, source: usize) {
+        let frame = format!(r#"{{"notice":"Unheard","what":"{}"}}"#, "x".repeat(140 << 10));
+        self.receive(source, frame.as_bytes());
+        self.settle();
         while self.store().merge_step().unwrap() {}
+    }
+
+    /// How many blocks there are.
+    pub fn blocks(&self) -> i64 {
+        let count = "SELECT count(*) FROM frame_block";
+        Connection::open(&self.path).unwrap().query_row(count, [], |row| row.get(0)).unwrap()
     }
 
     /// A source's connection ends.
@@ -328,6 +337,11 @@ impl Recording {
         self.ship(source);
         self.live.remove(&source);
     }
+}
+
+/// Runs the program, and gives back what it printed.
+pub fn feedtape(args: &[&Path]) -> Output {
+    assert_cmd::Command::cargo_bin("feedtape").unwrap().args(args).output().unwrap()
 }
 
 /// The tables but those that say how the journal lies on disk.
@@ -469,7 +483,9 @@ pub fn eventful(stopped: bool) -> Recording {
         recording.answer(0, true);
         recording.settle();
     }
-    recording.merge();
+    let blocks = recording.blocks();
+    recording.merge(0);
+    assert!(recording.blocks() < blocks / 2, "there are merged blocks");
     recording.answer_all(0);
     recording.answer_all(1);
     recording.answer(2, false);

@@ -29,7 +29,7 @@ use super::open::{self, Lock};
 use super::{Settings, StoreError, merge, run, tidy};
 
 /// A row's id has its frame's number above this many bits, and below them the place of its event within that frame.
-const EVENT_BITS: u32 = 22;
+pub(super) const EVENT_BITS: u32 = 22;
 
 /// Events of one frame that get rows. A frame would need 4 bytes or fewer for each to have more.
 const EVENTS_PER_FRAME_MAX: i64 = 1 << EVENT_BITS;

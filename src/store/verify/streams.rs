@@ -1,0 +1,138 @@
+//! What is said of streams: one thing at any time; and the contradictions that were found.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{Aspect, Report, Verifier};
+use crate::model::Timestamp;
+use crate::store::{Store, StoreError};
+
+impl Verifier {
+    /// Counts runs, sessions and streams, and finds streams of which at some time nothing is said, or two things.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn coverage(&mut self) -> Result<(), StoreError> {
+        self.look(|reader, report| {
+            let connection = &reader.connection;
+            count(connection, report)
+                .and_then(|()| intervals(connection, report))
+                .and_then(|()| beginnings(connection, report))
+                .and_then(|()| clock(connection, report))
+                .map_err(|error| reader.fault(error))
+        })
+    }
+
+    /// Lists the contradictions found while recording, and those that only what was derived anew has.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn contradictions(&mut self, derived: Option<&Store>) -> Result<(), StoreError> {
+        self.look(|reader, report| {
+            let recorded = &reader.connection;
+            let unseen = "SELECT count(*) FROM finding WHERE NOT is_contradiction";
+            let mut listed = || -> rusqlite::Result<()> {
+                report.changed_unseen = recorded.query_row(unseen, [], |row| row.get::<_, i64>(0))? as u64;
+                list(recorded, None, report)?;
+                derived.map_or(Ok(()), |derived| list(&derived.connection, Some(recorded), report))
+            };
+            listed().map_err(|error| reader.fault(error))
+        })
+    }
+}
+
+fn count(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    let select = "SELECT (SELECT count(*) FROM run), (SELECT count(*) FROM session), (SELECT count(*) FROM stream)";
+    connection.query_row(select, [], |row| {
+        let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
+        (report.runs, report.sessions, report.streams) = (count(0)?, count(1)?, count(2)?);
+        Ok(())
+    })
+}
+
+/// The intervals of view `coverage` follow each other.
+fn intervals(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    let select = "SELECT stream, from_at, to_at, source, channel, coalesce(market, '') FROM coverage \
+         ORDER BY stream, from_at";
+    let mut select = connection.prepare(select)?;
+    let mut rows = select.query([])?;
+    let mut before: Option<(i64, i64)> = None;
+    while let Some(row) = rows.next()? {
+        let (stream, from, to): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if let Some((_, end)) = before.filter(|(other, end)| *other == stream && *end != from) {
+            let said = if end < from { "nothing is" } else { "two things are" };
+            let (start, end) = (Timestamp(end.min(from)), Timestamp(end.max(from)));
+            let name = name(row.get(3)?, row.get(4)?, row.get(5)?);
+            report.find(Aspect::Coverage, name, format!("{said} said of it from {start} to {end}"));
+        }
+        before = Some((stream, to));
+    }
+    Ok(())
+}
+
+/// A stream is in a state from when it was first asked for.
+fn beginnings(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    let select = "SELECT s.name, t.channel, t.market, \
+         (SELECT min(asked_at) FROM subscription WHERE stream = t.id) AS asked_at, \
+         (SELECT min(at) FROM transition WHERE stream = t.id) AS begins_at \
+         FROM stream t JOIN source s ON s.id = t.source \
+         WHERE asked_at IS NOT NULL AND (begins_at IS NULL OR begins_at > asked_at) ORDER BY t.id";
+    let mut select = connection.prepare(select)?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let asked = Timestamp(row.get(3)?);
+        let what = format!("was asked for at {asked}, and nothing is said of it then");
+        report.find(Aspect::Coverage, name(row.get(0)?, row.get(1)?, row.get(2)?), what);
+    }
+    Ok(())
+}
+
+/// A state does not begin before one that an earlier session or run left. Within a session it may: what is concluded
+/// late takes back what was said of that time.
+fn clock(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    let select = "SELECT id, stream, session, at FROM transition ORDER BY id";
+    let mut select = connection.prepare(select)?;
+    let mut rows = select.query([])?;
+    let mut before: HashMap<i64, (Option<i64>, i64)> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let (id, stream, session, at): (i64, i64, Option<i64>, i64) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let earlier = before.insert(stream, (session, at));
+        if let Some((_, earlier)) = earlier.filter(|(other, earlier)| *other != session && at < *earlier) {
+            let (at, earlier) = (Timestamp(at), Timestamp(earlier));
+            let what = format!("begins at {at}, before the one before it at {earlier}: the clock was set back");
+            report.find(Aspect::Coverage, format!("transition {id} of stream {stream}"), what);
+        }
+    }
+    Ok(())
+}
+
+/// Lists contradictions, without those that are known.
+fn list(connection: &Connection, known: Option<&Connection>, report: &mut Report) -> rusqlite::Result<()> {
+    let select = "SELECT f.id, f.received_at, f.check_name, f.evidence, s.name, t.channel, t.market \
+         FROM finding f JOIN stream t ON t.id = f.stream JOIN source s ON s.id = t.source \
+         WHERE is_contradiction ORDER BY f.id";
+    let mut select = connection.prepare(select)?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        let mut when = "";
+        if let Some(known) = known {
+            let find = "SELECT 1 FROM finding WHERE id = ? AND is_contradiction";
+            if known.prepare_cached(find)?.query_row([id], |_| Ok(())).optional()?.is_some() {
+                continue;
+            }
+            when = ", found only now";
+        }
+        let (at, check, evidence) = (Timestamp(row.get(1)?), row.get::<_, String>(2)?, row.get::<_, String>(3)?);
+        let name = name(row.get(4)?, row.get(5)?, row.get(6)?);
+        report.find(Aspect::Contradictions, name, format!("{check} at {at}: {evidence} (finding {id}{when})"));
+    }
+    Ok(())
+}
+
+/// What people call a stream.
+fn name(source: String, channel: String, market: String) -> String {
+    if market.is_empty() { format!("{source} {channel}") } else { format!("{source} {channel} {market}") }
+}
