@@ -500,6 +500,24 @@ fn every_rest_body_is_read_and_written_as_documented() {
     );
 }
 
+/// What the fuzzer starts from, and the property it looks for.
+#[test]
+fn every_seed_of_the_fuzzer_is_answered() {
+    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/command");
+    let mut accepted = 0;
+    for seed in std::fs::read_dir(seeds).expect("the corpus").map(|seed| seed.expect("a file").path()) {
+        let Ok(text) = std::fs::read_to_string(&seed) else { continue };
+        match Request::decode(&text) {
+            Ok(request) => {
+                accepted += 1;
+                assert_eq!(Request::decode(&request.to_json()).as_ref(), Ok(&request), "{}", seed.display());
+            }
+            Err(error) => assert_eq!(error.refusal.code(), 8, "{}", seed.display()),
+        }
+    }
+    assert!(accepted >= Command::METHODS.len(), "a seed for each command");
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_makes_the_decoder_panic(text in ".{0,200}") {
