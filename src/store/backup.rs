@@ -8,8 +8,9 @@ use std::time::Duration;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
+use super::StoreError;
 use super::open::FILE_MODE;
-use super::{StoreError, migrate};
+use super::reader::Reader;
 
 /// Pages copied at a time.
 const PAGES_PER_STEP: std::os::raw::c_int = 4096;
@@ -25,10 +26,6 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// # Errors
 /// If `from` is no database of ours, if there is a file `to` already, or if reading or writing failed.
 pub fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
-    if !from.exists() {
-        let source = std::io::ErrorKind::NotFound.into();
-        return Err(StoreError::Missing { path: from.to_owned(), source });
-    }
     if to.exists() {
         let source = std::io::ErrorKind::AlreadyExists.into();
         return Err(StoreError::CannotOpen { path: to.to_owned(), source });
@@ -46,24 +43,16 @@ pub fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
 }
 
 fn copy(from: &Path, part: &Path) -> Result<(), StoreError> {
-    let read = |error| StoreError::of(from, error);
     let write = |error| StoreError::of(part, error);
-    let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX);
-    let source = source.map_err(read)?;
-    source.busy_timeout(Duration::from_secs(5)).map_err(read)?;
-    if migrate::check(from, &source)? == 0 {
-        return Err(StoreError::Foreign { path: from.to_owned(), what: "an empty database".to_owned() });
-    }
+    // One instant for the whole copy: otherwise every commit of the recorder would start it anew.
+    let (source, _) = Reader::open_at_this_instant(from)?;
     let made = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(part);
     made.map(drop).map_err(|source| StoreError::CannotOpen { path: part.to_owned(), source })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut copy = Connection::open_with_flags(part, flags).map_err(write)?;
-    // An open read transaction keeps the instant: without one, every commit of the recorder would start the copy anew.
-    source.execute_batch("BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1;").map_err(read)?;
-    Backup::new(&source, &mut copy)
+    Backup::new(&source.connection, &mut copy)
         .and_then(|backup| backup.run_to_completion(PAGES_PER_STEP, PAUSE, None))
         .map_err(write)?;
-    source.execute_batch("COMMIT").map_err(read)?;
     copy.pragma_update(None, "journal_mode", "DELETE").map_err(write)?;
     copy.close().map_err(|(_, error)| write(error))
 }
