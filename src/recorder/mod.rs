@@ -126,13 +126,15 @@ impl Recorder {
         for source in &self.sources {
             keep_first(&mut outcome, answer(&source.connection).await);
         }
-        for source in self.sources {
+        for source in &self.sources {
             keep_first(&mut outcome, answer(&source.registry).await);
-            source.access.end().await;
         }
         keep_first(&mut outcome, answer(&self.sink.addr).await);
         if self.sink.join().is_err() {
             keep_first(&mut outcome, Err(Exit::Internal.because("the sink's thread panicked")));
+        }
+        for source in self.sources {
+            source.access.end().await;
         }
         outcome
     }
