@@ -34,7 +34,7 @@ pub enum StoreError {
     /// An older feedtape wrote it.
     #[error(
         "{path} has schema version {found}, this feedtape reads version {known}, \
-         record into a copy of it to bring that up to date"
+         bring it up to date with `feedtape rebuild`, or by recording into it"
     )]
     Older {
         /// The file.

@@ -3,4 +3,5 @@
 mod histories;
 mod rebuilding;
 mod recording;
+mod repairing;
 mod verifying;
