@@ -22,7 +22,7 @@ const DEMO_ACCOUNTS: u64 = 2;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
-    /// The user's number.
+    /// The user's number. The published JavaScript client signs only its low 32 bits.
     pub id: UserId,
     /// The cookie (API key): any text, by custom base64 of 20 bytes.
     #[serde(deserialize_with = "secret")]

@@ -64,7 +64,7 @@ impl Driver {
             done = done.max(Micros(now.0 - LAG_MAX.0));
             while done < now {
                 done = now.min(Micros(done.0 + self.slice.0));
-                shared.floor().simulate(shared.clock.now(), |engine, events| {
+                shared.floor().simulate(|engine, events| {
                     self.traders.run(engine, done, events);
                 });
                 // Also lets this thread's other tasks run.

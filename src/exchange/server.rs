@@ -262,7 +262,7 @@ async fn serve(parts: Parts, started: std::sync::mpsc::Sender<io::Result<()>>, s
     shared.floor().part_all(shared.clock.now());
     let gone = shared.tally.wait_for(FAREWELL_MAX, |counts| counts.open() == 0).await;
     if gone.is_err() {
-        shared.floor().cut_all(shared.clock.now());
+        shared.floor().cut_all();
     }
     if let Some(front) = front {
         front.abort();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use feedtape::exchange::Running;
+use feedtape::exchange::{Exchange, ExchangeConfig, Faults, Running, read_accounts};
 
 use crate::client::start;
 
@@ -24,6 +24,42 @@ fn check(printed: &str) {
     for line in ["orders in the book: 0", "left of it: 5000", "open orders: 1", "XBT 1000000", "USDT 20000000000"] {
         assert!(printed.lines().any(|printed| printed == line), "{line} is not in\n{printed}");
     }
+}
+
+#[test]
+fn the_files_for_an_exchange_are_as_documented() {
+    let examples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let accounts = read_accounts(&examples.join("accounts.toml")).expect("accounts");
+    let faults = Faults::read(&examples.join("faults.toml")).expect("faults");
+    let exchange = Exchange::start(ExchangeConfig { accounts, faults, ..ExchangeConfig::default() });
+    assert_eq!(exchange.expect("an exchange").accounts().len(), 2);
+    // What the comment at the end of the file of faults names exists.
+    let text = std::fs::read_to_string(examples.join("faults.toml")).expect("a file");
+    let others = text.split("# Others:").nth(1).expect("the comment").replace("\n#", "");
+    for action in split_outside_braces(&others) {
+        let action = if action.starts_with('{') { action } else { format!("\"{action}\"") };
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), format!("[[fault]]\naction = {action}")).expect("written");
+        Faults::read(file.path()).unwrap_or_else(|error| panic!("{action}: {error}"));
+    }
+}
+
+/// The items of a list with commas, in which braces and brackets may hold others.
+fn split_outside_braces(list: &str) -> Vec<String> {
+    let (mut items, mut depth) = (vec![String::new()], 0);
+    for character in list.chars() {
+        match character {
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth -= 1,
+            _ => {}
+        }
+        if character == ',' && depth == 0 {
+            items.push(String::new());
+        } else if let Some(item) = items.last_mut() {
+            item.push(character);
+        }
+    }
+    items.iter().map(|item| item.trim().to_owned()).collect()
 }
 
 #[test]

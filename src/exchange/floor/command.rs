@@ -43,7 +43,7 @@ impl Floor {
             Ok(answer) => self.send(id, &Reply::success(tag, answer)),
             Err(refusal) => self.refuse(id, tag, &refusal),
         }
-        self.publish(now);
+        self.publish();
     }
 
     /// Replies to a command that is none.

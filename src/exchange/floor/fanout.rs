@@ -2,73 +2,68 @@
 
 use bytes::Bytes;
 
-use super::Floor;
+use super::{Connection, Floor};
 use crate::exchange::engine::{ConnectionId, Event, Recipients};
 use crate::exchange::frame;
 use crate::exchange::notices::notice;
-use crate::model::{Stamp, UserId};
+use crate::model::UserId;
 
 impl Floor {
-    /// Tells everybody what the engine said since the last time. Who does not read is cut off, which may have more to
-    /// tell (its orders that are cancelled then), until there is nothing more.
-    pub(in crate::exchange) fn publish(&mut self, now: Stamp) {
-        while !self.events.is_empty() {
-            let mut events = std::mem::take(&mut self.events);
-            self.streams.record(&events, &self.engine, &self.customers);
-            let mut sent = 0;
-            let mut slow = Vec::new();
-            for event in &events {
-                sent += self.tell(event, &mut slow);
-            }
-            self.tally.count(|counts| counts.frames_sent += sent);
-            events.clear();
-            self.events = events;
-            for id in slow {
-                self.cut_slow(id, now);
-            }
+    /// Tells everybody what the engine said since the last time. Who does not read is cut off.
+    pub(in crate::exchange) fn publish(&mut self) {
+        let mut events = std::mem::take(&mut self.events);
+        self.streams.record(&events, &self.engine, &self.customers);
+        let mut sent = 0;
+        for event in &events {
+            sent += self.tell(event);
         }
+        if sent > 0 {
+            self.tally.count(|counts| counts.frames_sent += sent);
+        }
+        // The list's memory serves again.
+        events.clear();
+        self.events = events;
     }
 
     /// Tells one event, and returns how many were told.
-    fn tell(&self, event: &Event, slow: &mut Vec<ConnectionId>) -> u64 {
+    fn tell(&self, event: &Event) -> u64 {
         let Recipients { owners, watchers } = event.recipients();
         let mut sent = 0;
         for owner in owners.into_iter().flatten() {
             if let Some(connections) = self.logged_in.get(&owner) {
-                let copy = self.encode(event, Some(owner));
-                sent += self.push(&copy, connections.iter(), slow);
+                sent += self.push_all(connections, |_| true, || self.encode(event, Some(owner)));
             }
         }
         if let Some(connections) = watchers.and_then(|watchers| self.watching.get(&watchers)) {
-            let is_public = |id: &&ConnectionId| {
-                let user = self.connections.get(*id).and_then(|connection| connection.user);
-                user.is_none() || !owners.contains(&user)
-            };
-            let mut public = connections.iter().filter(is_public).peekable();
-            if public.peek().is_some() {
-                let copy = self.encode(event, None);
-                sent += self.push(&copy, public, slow);
-            }
+            let is_public = |user: Option<UserId>| user.is_none() || !owners.contains(&user);
+            sent += self.push_all(connections, is_public, || self.encode(event, None));
         }
         sent
     }
 
-    fn push<'a>(
+    /// Gives the same copy, made if anybody gets it, to every connection whose user suits.
+    fn push_all(
         &self,
-        copy: &Bytes,
-        connections: impl Iterator<Item = &'a ConnectionId>,
-        slow: &mut Vec<ConnectionId>,
+        connections: &[ConnectionId],
+        suits: impl Fn(Option<UserId>) -> bool,
+        encode: impl Fn() -> Bytes,
     ) -> u64 {
+        let mut copy = None;
         let mut sent = 0;
-        for id in connections {
-            let Some(connection) = self.connections.get(id) else { continue };
-            match connection.peer.outbox.push(copy.clone()) {
-                Ok(()) => sent += 1,
-                Err(_) if slow.contains(id) => {}
-                Err(_) => slow.push(*id),
-            }
+        let connections = connections.iter().filter_map(|id| self.connections.get(id));
+        for connection in connections.filter(|connection| suits(connection.user)) {
+            self.push(connection, copy.get_or_insert_with(&encode).clone());
+            sent += 1;
         }
         sent
+    }
+
+    /// Queues a frame for a client. One that leaves too much unread is cut off; the end of its response follows.
+    pub(super) fn push(&self, connection: &Connection, frame: Bytes) {
+        if connection.peer.outbox.push(frame).is_err() {
+            connection.peer.cut();
+            self.tally.count(|counts| counts.slow_clients += 1);
+        }
     }
 
     fn encode(&self, event: &Event, reader: Option<UserId>) -> Bytes {

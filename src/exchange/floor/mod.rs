@@ -94,14 +94,14 @@ impl Floor {
     /// Lets time pass: tickers and volumes age, futures expire, idle clients are closed.
     pub(super) fn tick(&mut self, now: Stamp) {
         self.engine.advance(now.into(), &mut self.events);
-        self.publish(now);
+        self.publish();
         self.sweep(now);
     }
 
     /// Lets a simulation act on the engine, and tells whom it concerns.
-    pub(super) fn simulate(&mut self, now: Stamp, act: impl FnOnce(&mut Engine, &mut Vec<Event>)) {
+    pub(super) fn simulate(&mut self, act: impl FnOnce(&mut Engine, &mut Vec<Event>)) {
         act(&mut self.engine, &mut self.events);
-        self.publish(now);
+        self.publish();
     }
 
     /// Whether the user may send another order by REST.

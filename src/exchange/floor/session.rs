@@ -62,20 +62,6 @@ impl Floor {
 
     /// The connection is gone: forgets it and cancels the orders that lived with it.
     pub(in crate::exchange) fn end(&mut self, id: ConnectionId, now: Stamp) {
-        self.forget_connection(id, now);
-        self.publish(now);
-    }
-
-    /// Cuts off a client that does not read.
-    pub(super) fn cut_slow(&mut self, id: ConnectionId, now: Stamp) {
-        if let Some(connection) = self.connections.get(&id) {
-            connection.peer.cut();
-            self.tally.count(|counts| counts.slow_clients += 1);
-            self.forget_connection(id, now);
-        }
-    }
-
-    fn forget_connection(&mut self, id: ConnectionId, now: Stamp) {
         let Some(connection) = self.connections.remove(&id) else { return };
         if let Some(user) = connection.user {
             forget(&mut self.logged_in, &user, id);
@@ -85,27 +71,20 @@ impl Floor {
         }
         self.engine.disconnect(now.into(), id, &mut self.events);
         self.tally.count(|counts| counts.disconnections += 1);
+        self.publish();
     }
 
     /// Tells idle clients to go, and cuts off those that do not.
     pub(super) fn sweep(&mut self, now: Stamp) {
-        let mut overdue = Vec::new();
-        for (id, connection) in &mut self.connections {
+        for connection in self.connections.values_mut() {
             match connection.parting {
                 None if connection.peer.idle(now) >= self.limits.idle => {
                     connection.part("no traffic for too long", now);
                 }
-                Some(since) if now.mono - since.mono >= nanos(PARTING_MAX) => overdue.push(*id),
+                Some(since) if now.mono - since.mono >= nanos(PARTING_MAX) => connection.peer.cut(),
                 None | Some(_) => {}
             }
         }
-        for id in overdue {
-            if let Some(connection) = self.connections.get(&id) {
-                connection.peer.cut();
-            }
-            self.forget_connection(id, now);
-        }
-        self.publish(now);
         self.streams.keep_alive(now);
     }
 
@@ -118,25 +97,18 @@ impl Floor {
     }
 
     /// Cuts off whoever has not gone.
-    pub(in crate::exchange) fn cut_all(&mut self, now: Stamp) {
-        let ids: Vec<_> = self.connections.keys().copied().collect();
-        for id in ids {
-            if let Some(connection) = self.connections.get(&id) {
-                connection.peer.cut();
-            }
-            self.forget_connection(id, now);
+    pub(in crate::exchange) fn cut_all(&mut self) {
+        for connection in self.connections.values() {
+            connection.peer.cut();
         }
     }
 
-    /// Queues a frame for one client. One that overflows with it is cut off when it is next written to.
+    /// Queues a message for one client.
     pub(super) fn send(&mut self, id: ConnectionId, message: &impl Serialize) {
         let Some(connection) = self.connections.get(&id) else { return };
         match serde_json::to_vec(message) {
             Ok(json) => {
-                // A client that sends commands and reads no replies is no better than one that reads no notices.
-                if connection.peer.outbox.push(frame::text(&json)).is_err() {
-                    connection.peer.cut();
-                }
+                self.push(connection, frame::text(&json));
                 self.tally.count(|counts| counts.frames_sent += 1);
             }
             Err(error) => tracing::error!(%error, "a reply could not be encoded"),

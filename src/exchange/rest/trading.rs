@@ -64,7 +64,7 @@ fn execute(shared: &Shared, user: UserId, command: &Command) -> Result<Reply, Re
     let mut floor = shared.floor();
     floor.admit_rest_order(user, now)?;
     let reply = floor.execute(user, command, now);
-    floor.publish(now);
+    floor.publish();
     Ok(reply?)
 }
 
