@@ -26,7 +26,8 @@ impl<const COLUMNS: usize> Rows<COLUMNS> {
         let values = format!("({})", ["?"; COLUMNS].join(","));
         let insert = |rows: usize| {
             let values = vec![values.as_str(); rows].join(",");
-            format!("INSERT INTO {} ({}) VALUES {values}", table.name, table.columns)
+            // What fails takes back the whole group anyway. Said here, it spares SQLite a journal for each statement.
+            format!("INSERT OR ROLLBACK INTO {} ({}) VALUES {values}", table.name, table.columns)
         };
         Self { one: insert(1), many: insert(ROWS_PER_STATEMENT), waiting: Vec::with_capacity(ROWS_PER_STATEMENT) }
     }
