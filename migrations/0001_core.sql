@@ -5,7 +5,8 @@
 -- frame * 4194304 + (index of the event within that frame), so `id >> 22` is the frame a row came from.
 --
 -- Times are ns since the Unix epoch. `received_at` is ours, `time` the venue's. Where a table stores `age`
--- (received_at - time, which is small), `time` is computed from both; NULL: the venue gave none.
+-- (received_at - time, which is small), `time` is received_at - age; NULL: the venue gave none. (It is a column
+-- of its own only where it is indexed: a generated column costs every insert a fifth.)
 --
 -- Prices and quantities are integers at the scale of the instrument (or asset) version the row names. A number that
 -- does not fit is NULL in its column and exact decimal text in `exact`.
@@ -173,8 +174,7 @@ CREATE TABLE order_event (
     price INTEGER,
     quantity INTEGER,                   -- left; positive bid, negative ask
     received_at INTEGER NOT NULL,
-    age INTEGER,
-    time INTEGER GENERATED ALWAYS AS (received_at - age) VIRTUAL
+    age INTEGER
 ) STRICT;
 CREATE TABLE order_detail (             -- of owners' copies, and of orders whose ids are no 64-bit integers
     id INTEGER PRIMARY KEY REFERENCES order_event,
@@ -229,8 +229,7 @@ CREATE TABLE ticker (
     high INTEGER,
     volume INTEGER,
     received_at INTEGER NOT NULL,
-    age INTEGER,
-    time INTEGER GENERATED ALWAYS AS (received_at - age) VIRTUAL
+    age INTEGER
 ) STRICT;
 CREATE TABLE book_snapshot (
     id INTEGER PRIMARY KEY,

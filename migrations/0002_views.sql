@@ -243,9 +243,10 @@ FROM trade t JOIN market m ON m.id = t.market CROSS JOIN instrument_format n ON 
 
 CREATE VIEW order_events AS
 SELECT e.id, e.id >> 22 AS frame, n.source, n.venue, n.market, n.base, n.counter,
-    e.time,
-    strftime('%Y-%m-%dT%H:%M:%S', e.time / 1000000000 - (e.time % 1000000000 < 0), 'unixepoch')
-        || printf('.%09dZ', (e.time % 1000000000 + 1000000000) % 1000000000) AS time_utc,
+    e.received_at - e.age AS time,
+    strftime('%Y-%m-%dT%H:%M:%S', (e.received_at - e.age) / 1000000000
+        - ((e.received_at - e.age) % 1000000000 < 0), 'unixepoch')
+        || printf('.%09dZ', ((e.received_at - e.age) % 1000000000 + 1000000000) % 1000000000) AS time_utc,
     nullif(e.received_at, 0) AS received_at,
     strftime('%Y-%m-%dT%H:%M:%S', nullif(e.received_at, 0) / 1000000000, 'unixepoch')
         || printf('.%09dZ', nullif(e.received_at, 0) % 1000000000) AS received_utc,
@@ -267,9 +268,10 @@ FROM order_event e CROSS JOIN instrument_format n ON n.instrument = e.instrument
 
 CREATE VIEW tickers AS                  -- `..._is`: absent (unchanged), null (none now) or value
 SELECT t.id, t.id >> 22 AS frame, n.source, n.venue, n.market, n.base, n.counter,
-    t.time,
-    strftime('%Y-%m-%dT%H:%M:%S', t.time / 1000000000 - (t.time % 1000000000 < 0), 'unixepoch')
-        || printf('.%09dZ', (t.time % 1000000000 + 1000000000) % 1000000000) AS time_utc,
+    t.received_at - t.age AS time,
+    strftime('%Y-%m-%dT%H:%M:%S', (t.received_at - t.age) / 1000000000
+        - ((t.received_at - t.age) % 1000000000 < 0), 'unixepoch')
+        || printf('.%09dZ', ((t.received_at - t.age) % 1000000000 + 1000000000) % 1000000000) AS time_utc,
     nullif(t.received_at, 0) AS received_at,
     strftime('%Y-%m-%dT%H:%M:%S', nullif(t.received_at, 0) / 1000000000, 'unixepoch')
         || printf('.%09dZ', nullif(t.received_at, 0) % 1000000000) AS received_utc,
@@ -429,7 +431,7 @@ SELECT r.id, r.id >> 22 AS frame, r.source, r.venue, r.market, r.base, r.counter
         NULL) AS spread,
     b.bid AS bid_raw, a.ask AS ask_raw
 FROM (
-    SELECT t.id, t.time, t.received_at, n.*,
+    SELECT t.id, t.received_at - t.age AS time, t.received_at, n.*,
         max(iif(t.present & 2, t.id, NULL)) OVER earlier AS bid_from,
         max(iif(t.present & 4, t.id, NULL)) OVER earlier AS ask_from
     FROM ticker t JOIN instrument_format n ON n.instrument = t.instrument

@@ -173,7 +173,7 @@ FROM (
             coalesce(sum(s.filled / 1000000000) OVER one, 0) * 1000000000
             + coalesce(sum(s.filled % 1000000000) OVER one, 0), NULL) AS filled
     FROM (
-        SELECT e.id, e.instrument, coalesce(e.order_id, d.order_ref) AS order_id, coalesce(e.time, e.received_at) AS at,
+        SELECT e.id, e.instrument, coalesce(e.order_id, d.order_ref) AS order_id, e.received_at - coalesce(e.age, 0) AS at,
             e.kind = 1 AS is_over, e.price, e.quantity, d.tonce, NULL AS filled
         FROM order_detail d CROSS JOIN order_event e ON e.id = d.id WHERE d.own
         UNION ALL

@@ -24,8 +24,12 @@ pub const FILE_MODE: u32 = 0o640;
 /// How long a statement waits for a lock that another program holds, before the group is put off.
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(1);
 
+/// Page size of new files. Inserting is a seventh faster than with SQLite's usual 4 KiB; with more, a commit of a few
+/// rows would write much for little.
+const PAGE_BYTES: i64 = 8 << 10;
+
 /// Pages of the WAL after which a commit checkpoints (16 MiB).
-const CHECKPOINT_PAGES: i64 = 4096;
+const CHECKPOINT_PAGES: i64 = (16 << 20) / PAGE_BYTES;
 
 /// What the WAL is cut to after a checkpoint.
 const WAL_BYTES_KEPT: i64 = 64 << 20;
@@ -168,13 +172,13 @@ pub fn connect(settings: &Settings) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_WAIT_MAX).map_err(sqlite)?;
     let version = migrate::check(path, &connection)?;
     let configure = |connection: &Connection| {
+        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", synchronous(settings.durability))?;
         connection.pragma_update(None, "foreign_keys", false)?; // the writer makes the keys; checking costs a seek each
         connection.pragma_update(None, "mmap_size", 0)?;
         connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
         // Without -wal and -shm, who may only read the file could not open it.
@@ -183,6 +187,8 @@ pub fn connect(settings: &Settings) -> Result<Connection, StoreError> {
     };
     configure(&connection).map_err(sqlite)?;
     migrate::migrate(path, &mut connection, version)?;
+    // For the journals of statements, which are a few pages. A migration may need more than memory has.
+    connection.pragma_update(None, "temp_store", "MEMORY").map_err(sqlite)?;
     Ok(connection)
 }
 
@@ -201,6 +207,7 @@ pub fn connect_draft(path: Option<&Path>) -> Result<Connection, StoreError> {
     let file = path.unwrap_or(Path::new(""));
     let mut connection = Connection::open_with_flags(file, flags).map_err(sqlite)?;
     let configure = |connection: &Connection| {
+        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "journal_mode", "OFF")?;
         connection.pragma_update(None, "synchronous", "OFF")?;
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// How many rows a statement inserts. More saves little and makes statements larger.
-const ROWS_PER_STATEMENT: usize = 32;
+const ROWS_PER_STATEMENT: usize = 128;
 
 /// A table whose rows are gathered.
 #[derive(Clone, Copy)]

@@ -87,7 +87,7 @@ fn every_market_event_has_its_row() {
     store.commit().unwrap();
 
     // Record 1 is the start of the run; the session's records are 2, 3 and so on.
-    let orders = "SELECT id >> 22, id & 4194303, kind, order_id, price, quantity, received_at, time, own, has_tonce, tonce, \
+    let orders = "SELECT id >> 22, id & 4194303, kind, order_id, price, quantity, received_at, received_at - age, own, has_tonce, tonce, \
          order_ref FROM order_event LEFT JOIN order_detail USING (id) ORDER BY id";
     assert_eq!(
         ask(&store, orders),
@@ -105,7 +105,7 @@ fn every_market_event_has_its_row() {
         ask(&store, trades),
         "6|0|-|41|5|-|0|1|3|-|7|7|-|-|-|-|-|-|-|-\n6|1|-|41|5|-|0|1|3|9|7|7|1|0|0|1|-|-|2|t-1"
     );
-    let tickers = "SELECT kind, present, last, bid, ask, volume, time FROM ticker";
+    let tickers = "SELECT kind, present, last, bid, ask, volume, age FROM ticker";
     assert_eq!(ask(&store, tickers), "0|35|41|-|-|12|-");
     assert_eq!(ask(&store, "SELECT id >> 22, events_from >> 22, has_orders, orders FROM book_snapshot"), "8|4|1|2");
     let entries = "SELECT snapshot >> 22, n, order_id, order_ref, price, quantity FROM book_order ORDER BY n";
