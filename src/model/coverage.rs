@@ -98,6 +98,17 @@ pub enum CloseCause {
     EndOfCapture,
 }
 
+impl CloseCause {
+    /// Why the session's streams are not recorded from then on.
+    #[must_use]
+    pub fn gap(self) -> GapCause {
+        match self {
+            Self::Stopped | Self::Killed | Self::EndOfCapture => GapCause::NotRunning,
+            _ => GapCause::NotConnected,
+        }
+    }
+}
+
 macro_rules! as_str {
     ($type:ident { $($variant:ident => $text:literal,)* }) => {
         impl $type {

@@ -32,6 +32,17 @@ fn a_recording_without_a_gap_is_whole() {
 }
 
 #[test]
+fn the_time_that_a_recorder_takes_to_stop_is_not_missing() {
+    let mut recording = Recording::start();
+    let mut session = recording.connect(0);
+    session.wait(10 * SECOND);
+    let closed = session.close(CloseCause::Stopped);
+    let (_folder, path) = recording.stop(closed + SECOND);
+    let text = printed(&["coverage", path.to_str().unwrap(), "--channel", "WatchOrders"]);
+    assert!(text.contains(" 100.00 %\n") && text.contains("not_running"), "{text}");
+}
+
+#[test]
 fn what_is_missing_is_shown_and_ends_with_1() {
     let recording = with_a_gap();
     let path = recording.path.to_str().unwrap();

@@ -212,11 +212,12 @@ impl CoinFlexSession {
 
     fn closed(&mut self, at: Stamp, closed: &Closed, out: &mut Output) {
         self.phase = Phase::Disconnected;
+        let gap = closed.cause.gap();
         self.streams.summarise(&mut out.events);
         for stream in self.streams.select(|_| true) {
             let asked = std::mem::replace(&mut self.streams.get_mut(stream).asking, Asking::Idle) != Asking::Idle;
             if asked {
-                let ended = SubscriptionChange::Ended { stream, cause: GapCause::NotConnected };
+                let ended = SubscriptionChange::Ended { stream, cause: gap };
                 out.events.push(Event::Subscription(ended));
             }
             if asked || self.streams.get(stream).is_wanted {
@@ -224,8 +225,7 @@ impl CoinFlexSession {
                     Some(code) => format!("{} {code}", closed.cause),
                     None => closed.cause.to_string(),
                 };
-                let gap = Coverage::Gap(GapCause::NotConnected);
-                self.streams.put(stream, at.wall, gap, Some(&evidence), &mut out.events);
+                self.streams.put(stream, at.wall, Coverage::Gap(gap), Some(&evidence), &mut out.events);
             }
         }
         let Closed { cause, code, detail } = closed.clone();
