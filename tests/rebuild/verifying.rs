@@ -8,7 +8,7 @@ use feedtape::replay::verify;
 use feedtape::store::{Aspect, Report};
 use rusqlite::{Connection, params};
 
-use super::recording::{Recording, eventful, feedtape, tables};
+use super::recording::{Recording, eventful, feedtape, rows, tables};
 
 /// The report on a recording after something was done to it.
 fn after(damage: impl FnOnce(&Connection)) -> Report {
@@ -267,4 +267,38 @@ fn a_file_that_is_no_recording_is_refused() {
     assert_eq!(feedtape(&[Path::new("verify"), &path]).status.code(), Some(66));
     std::fs::write(&path, "not a database at all, but long enough to look like one".repeat(30)).unwrap();
     assert_eq!(feedtape(&[Path::new("verify"), &path]).status.code(), Some(65));
+}
+
+#[test]
+fn imported_captures_are_as_sound_as_what_was_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let [timed, untimed, database, again] =
+        ["timed.capture", "untimed.capture", "flex.db", "again.db"].map(|name| folder.path().join(name));
+    let snapshot =
+        r#"{"error_code":0,"tag":1,"orders":[{"id":1,"quantity":-10000,"price":32000,"time":1580472000000000}]}"#;
+    let frames = [
+        r#"< {"notice":"Welcome","nonce":"azRzAi5rm1ry/l0drnz1vw=="}"#,
+        r#"> {"tag":1,"method":"WatchOrders","base":63488,"counter":65283,"watch":true}"#,
+        &format!("< {snapshot}"),
+        r#"< {"notice":"OrderOpened","id":2,"base":63488,"counter":65283,"quantity":5000,"price":31500,"time":1580472000100000}"#,
+        r#"< {"notice":"OrdersMatched","ask":1,"base":63488,"counter":65283,"quantity":4000,"price":32000,"total":12800,"ask_rem":6000,"time":1580472000200000}"#,
+        r"<\ {\n  \x22notice\x22: \x22Unheard\x22\n}",
+        r"<# \x00\xff",
+    ];
+    let lines = |time: fn(i64) -> String| -> String {
+        frames.iter().zip(0..).map(|(frame, n)| format!("{} {frame}\n", time(n))).collect()
+    };
+    std::fs::write(&timed, lines(|n| (1_580_472_000_000_000_000 + n * 1_000_000).to_string())).unwrap();
+    std::fs::write(&untimed, lines(|_| "-".to_owned())).unwrap();
+    for (source, files) in [("one", vec![&timed, &untimed]), ("two", vec![&timed]), ("one", vec![&timed])] {
+        let mut import = assert_cmd::Command::cargo_bin("feedtape").unwrap();
+        import.arg("import").args(files).arg("--into").arg(&database).args(["--source", source]);
+        import.args(["--listing", "coinflex"]).assert().success();
+    }
+    let output = feedtape(&[Path::new("verify"), &database]);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    assert!(printed.contains("3 runs, 4 sessions, 2 streams, 50 records"), "{printed}");
+    feedtape::replay::rebuild(&database, &again, |_, _| ()).unwrap();
+    assert_eq!(rows(&again), rows(&database));
 }

@@ -88,17 +88,24 @@ fn beginnings(connection: &Connection, report: &mut Report) -> rusqlite::Result<
     Ok(())
 }
 
-/// A state does not begin before one that an earlier session or run left. Within a session it may: what is concluded
-/// late takes back what was said of that time.
+/// A live state does not begin before one that an earlier session or run left. Within a session it may: what is
+/// concluded late takes back what was said of that time. What is imported may be of any time.
 fn clock(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
-    let select = "SELECT id, stream, session, at FROM transition ORDER BY id";
+    let select = "SELECT t.id, t.stream, t.session, t.at, r.kind = 'live' FROM transition t \
+         LEFT JOIN session s ON s.id = t.session LEFT JOIN run r ON r.id = s.run ORDER BY t.id";
     let mut select = connection.prepare(select)?;
     let mut rows = select.query([])?;
-    let mut before: HashMap<i64, (Option<i64>, i64)> = HashMap::new();
+    let mut before: HashMap<i64, Before> = HashMap::new();
     while let Some(row) = rows.next()? {
-        let (id, stream, session, at): (i64, i64, Option<i64>, i64) =
-            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        let earlier = before.insert(stream, (session, at));
+        let (id, stream, at): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(3)?);
+        let session: Option<i64> = row.get(2)?;
+        let before = before.entry(stream).or_default();
+        // The end of a run is of no session, and live if what it ends is.
+        before.is_live = row.get::<_, Option<bool>>(4)?.unwrap_or(before.is_live);
+        if !before.is_live {
+            continue;
+        }
+        let earlier = before.live.replace((session, at));
         if let Some((_, earlier)) = earlier.filter(|(other, earlier)| *other != session && at < *earlier) {
             let (at, earlier) = (Timestamp(at), Timestamp(earlier));
             let what = format!("begins at {at}, before the one before it at {earlier}: the clock was set back");
@@ -106,6 +113,14 @@ fn clock(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The transition of a stream before the one at hand.
+#[derive(Default)]
+struct Before {
+    is_live: bool,
+    /// Session and time of the last live one.
+    live: Option<(Option<i64>, i64)>,
 }
 
 /// Lists contradictions, without those that are known.
