@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::journal::Batch;
-use crate::model::{Coverage, Event, Seq, SessionId, Stamp, StreamRef};
+use crate::model::{Coverage, Event, GapCause, Seq, SessionId, Stamp, StreamRef};
 
 /// Sessions whose durable mark nobody has taken. More are forgotten, the oldest first.
 const DURABLE_UNTAKEN_MAX: usize = 1024;
@@ -103,7 +103,7 @@ impl Progress {
         self.events[kind as usize].load(Relaxed)
     }
 
-    /// Times that a stream which was covered fell into a gap; stopping in order is one too.
+    /// Times that a stream which was covered fell into a gap; to stop in order is none.
     pub fn gaps(&self) -> u64 {
         self.gaps.load(Relaxed)
     }
@@ -174,7 +174,9 @@ impl Progress {
                     let stream = (batch.session(), to.stream);
                     match to.state {
                         Coverage::Covered(_) => drop(covered.insert(stream)),
-                        Coverage::Gap(_) => gaps += u64::from(covered.remove(&stream)),
+                        Coverage::Gap(cause) => {
+                            gaps += u64::from(covered.remove(&stream) && cause != GapCause::NotRunning);
+                        }
                     }
                 }
             }

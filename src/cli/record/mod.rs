@@ -5,7 +5,7 @@ mod progress;
 mod report;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
@@ -45,6 +45,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
 async fn record(args: &Args, config: &Config) -> Result<Exit, Failure> {
     let mut signals = Signals::new()?;
     let mut recorder = Recorder::start(config).await?;
+    let started = Instant::now();
     let view = recorder.view();
     let shown = progress::Shown::start(args.progress, view.clone());
     let guarded = notify::start(view.clone());
@@ -54,8 +55,7 @@ async fn record(args: &Args, config: &Config) -> Result<Exit, Failure> {
         () = after(args.duration) => End::Over,
         failed = recorder.sink_failed() => End::Failed(failed.map_or_else(|_| "it is gone".to_owned(), |error| error.to_string())),
     };
-    // To stop ends every stream, which is no gap to tell of here.
-    let gaps = view.sink.gaps();
+    let elapsed = started.elapsed();
     guarded.stopping();
     let stop = recorder.stop();
     let outcome = tokio::select! {
@@ -70,7 +70,7 @@ async fn record(args: &Args, config: &Config) -> Result<Exit, Failure> {
     }
     outcome?;
     if args.progress != progress::Mode::Json {
-        report::print(config, &view, gaps)?;
+        report::print(config, &view, elapsed)?;
     }
     Ok(exit(&view))
 }

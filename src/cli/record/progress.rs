@@ -96,13 +96,14 @@ fn line(view: &View) -> String {
         }
         None => String::new(),
     };
+    // A terminal cuts what does not fit, so what matters most comes first.
     format!(
-        "{connected}/{} connected · {} streams covered · {} frames committed · {}{lag} · {} gaps{stalled}",
+        "{connected}/{} connected · {} frames committed · {} gaps{lag}{stalled} · {} streams covered · {}",
         view.sources.len(),
-        sink.covered(),
         HumanCount(sink.frames()),
-        events.join(", "),
         sink.gaps(),
+        sink.covered(),
+        events.join(", "),
     )
 }
 

@@ -10,11 +10,11 @@ use crate::exit::Failure;
 use crate::recorder::View;
 use crate::sink::EventKind;
 
-/// Prints what was recorded, and what to type next. `gaps`: how many began before it was told to stop.
-pub(super) fn print(config: &Config, view: &View, gaps: u64) -> Result<(), Failure> {
+/// Prints what was recorded in that time, and what to type next.
+pub(super) fn print(config: &Config, view: &View, elapsed: Duration) -> Result<(), Failure> {
     let database = config.database.display();
     let sink = &view.sink;
-    let elapsed = Duration::from_millis(u64::try_from(view.clock.now().mono / 1_000_000).unwrap_or(0));
+    let elapsed = Duration::from_secs(elapsed.as_secs());
     let mut report = format!("recorded for {} into {database}", humantime::format_duration(elapsed));
     if let Ok(file) = std::fs::metadata(&config.database) {
         report.push_str(&format!(" ({})", HumanBytes(file.len())));
@@ -22,14 +22,14 @@ pub(super) fn print(config: &Config, view: &View, gaps: u64) -> Result<(), Failu
     report.push('\n');
     let mut row = |name: &str, value: String| report.push_str(&format!("  {name:<16}{value:>12}\n"));
     row("frames", HumanCount(sink.frames()).to_string());
-    for kind in EventKind::ALL.into_iter().filter(|kind| sink.events(*kind) > 0) {
+    for kind in EventKind::ALL.into_iter().filter(|kind| *kind != EventKind::Other && sink.events(*kind) > 0) {
         row(kind.as_str(), HumanCount(sink.events(kind)).to_string());
     }
     row("commits", HumanCount(sink.commits()).to_string());
     let lag = |fraction| sink.lag().quantile(fraction).map_or("-".to_owned(), |ns| format!("{} ms", ns / 1_000_000));
     row("lag p50", lag(0.5));
     row("lag p99", lag(0.99));
-    row("gaps", HumanCount(gaps).to_string());
+    row("gaps", HumanCount(sink.gaps()).to_string());
     report.push_str(&format!(
         "next: feedtape query {database} \"SELECT market, side, price, quantity, time_utc FROM trades ORDER BY time DESC LIMIT 10\"\n"
     ));
