@@ -216,6 +216,28 @@ async fn a_sink_that_takes_nothing_stops_the_reading_of_the_socket_and_loses_not
 }
 
 #[actix::test]
+async fn a_link_that_was_not_read_is_not_called_silent_for_it() {
+    let peer = Peer::upgraded(|mut conn| {
+        while let Some((first, _)) = conn.read_frame()
+            && first == PING
+        {
+            conn.write(&[frame(PONG, b""), frame(TEXT, b"alive")].concat());
+        }
+    });
+    let mut setup = Setup::new(peer.url(), FakeVenue::silent());
+    setup.sink = FakeSink::shut();
+    setup.flow = Flow { window_bytes: 1, ..Flow::default() };
+    setup.pace = Pace { ping_after: Duration::from_millis(20), dead_after: Duration::from_secs(1), ..setup.pace };
+    let bench = setup.start();
+    // Longer than a silent link lives.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert!(bench.progress.is_connected());
+    bench.sink.open();
+    bench.until_kept(1, RecordKind::Received).await;
+    assert_eq!(closings(&bench.stop().await), [closed(CloseCause::Stopped)]);
+}
+
+#[actix::test]
 async fn nobody_is_dialled_while_the_sink_takes_nothing() {
     let hanging_up = |mut conn: Conn| drop(conn.request());
     let peer = Peer::accepting([Box::new(hanging_up), Box::new(hanging_up)]);
