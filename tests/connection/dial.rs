@@ -207,6 +207,23 @@ async fn a_private_authority_is_trusted_when_named_and_only_then() {
 }
 
 #[actix::test]
+async fn the_end_of_tls_without_its_goodbye_is_the_end_of_the_stream() {
+    let authority = Authority::new();
+    let config = authority.server("localhost", &["http/1.1"]);
+    let peer = Peer::raw_stream(move |stream| {
+        over_tls(stream, config).upgrade(b"");
+    });
+    let url = Url::parse(&format!("wss://localhost:{}/v1", peer.address.port())).unwrap();
+    let dialer = dialer_with(Some(&authority), Pace::default());
+    let (mut socket, _) = dialer.dial_at(&url, &[peer.address], true).await.unwrap();
+    let end = timeout(PATIENCE, socket.ready()).await.unwrap().unwrap_err();
+    assert_eq!(end.cause, CloseCause::EndOfStream);
+    assert_eq!(end.detail, "the stream ended without a close of TLS");
+    assert_eq!(socket.ready().await, Err(end.clone()), "told once, and the same for ever");
+    assert_eq!(socket.receive(), Err(end));
+}
+
+#[actix::test]
 async fn a_certificate_of_another_name_or_time_is_refused() {
     let authority = Authority::new();
     let mut expired = CertificateParams::new(["localhost".to_owned()]).unwrap();
