@@ -78,13 +78,13 @@ impl<'a> Beginning<'a> {
         let ready = actix_rt::time::timeout(CATALOG_WAIT, registry.send(Ready)).await;
         let loaded = ready.ok().and_then(Result::ok).flatten();
         let catalog = loaded.or_else(|| known.last.clone().map(Arc::new));
-        if let Some(catalog) = &catalog {
-            if let Err(errors) = source.check_names(catalog, &known) {
-                // It is stopped before anything came of it, so there is nothing to answer for.
-                let _ = registry.send(Stop).await;
-                access.end().await;
-                return Err(errors.into());
-            }
+        if let Some(catalog) = &catalog
+            && let Err(errors) = source.check_names(catalog, &known)
+        {
+            // It is stopped before anything came of it, so there is nothing to answer for.
+            let _ = registry.send(Stop).await;
+            access.end().await;
+            return Err(errors.into());
         }
         let progress = Arc::new(connection::Progress::default());
         let connection = Connection::new(ConnectionConfig {
