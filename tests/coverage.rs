@@ -298,8 +298,11 @@ impl World {
     }
 }
 
-/// What the file says: the covered spans, and the spans of all, in order.
-fn told(path: &Path) -> (Vec<(i64, i64)>, Vec<(i64, i64)>) {
+/// From when to when, in order.
+type Spans = Vec<(i64, i64)>;
+
+/// What the file says: the covered spans, and all.
+fn told(path: &Path) -> (Spans, Spans) {
     let connection = Connection::open(path).unwrap();
     let read = |condition: &str| {
         let sql = format!("SELECT from_at, to_at FROM coverage WHERE {condition} ORDER BY from_at");

@@ -3,7 +3,7 @@
 //! * [`Store`]: the one writing connection, as a [`crate::sink::Sink`].
 //! * [`Verifier`]: what can be found wrong with a recording by reading it.
 //! * [`Draft`]: a new database that takes its name when it is whole.
-//! * [`backup`]: a copy of a database, safe while it is being recorded.
+//! * [`backup()`]: a copy of a database, safe while it is being recorded.
 //! * [`Reader`], [`Frames`], [`Query`]: reading, also while it is being recorded: tables, the journal, and SQL of the
 //!   user's.
 

@@ -30,7 +30,7 @@ fn every_example_answers_something_here_and_in_the_plain_shell() {
     assert!(numbers.len() >= 10 && numbers.iter().copied().eq(1..=numbers.len()), "{numbers:?}");
     let has_shell = Command::new("sqlite3").arg("--version").output().is_ok();
     if !has_shell {
-        eprintln!("skipped the shell: no sqlite3 here");
+        println!("skipped the shell: no sqlite3 here");
     }
     let mut query = Query::open(&path, Duration::from_secs(60)).unwrap();
     for (title, sql) in examples {
