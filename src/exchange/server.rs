@@ -152,17 +152,15 @@ impl Exchange {
         let (stop, stopped) = oneshot::channel();
         let (started, start) = std::sync::mpsc::channel();
         let accounts = std::mem::take(&mut config.accounts);
-        let thread = std::thread::Builder::new().name("exchange".into()).spawn({
-            let shared = shared.clone();
-            move || {
-                actix_rt::System::new().block_on(serve(
-                    Parts { config, shared, driver, tls, listener },
-                    started,
-                    stopped,
-                ))
-            }
+        let (ending, end) = oneshot::channel::<()>();
+        let parts = Parts { config, shared: shared.clone(), driver, tls, listener };
+        let thread = std::thread::Builder::new().name("exchange".into()).spawn(move || {
+            actix_rt::System::new().block_on(serve(parts, started, stopped));
+            // Its being gone is the word that everything has ended.
+            drop(ending);
         })?;
-        let running = Running { addr, scheme, accounts, shared, stop: Some(stop), thread: Some(thread) };
+        let running =
+            Running { addr, scheme, accounts, shared, stop: Some(stop), end: Some(end), thread: Some(thread) };
         match start.recv() {
             Ok(Ok(())) => Ok(running),
             Ok(Err(error)) => Err(error.into()),
@@ -315,6 +313,7 @@ pub struct Running {
     accounts: Vec<Account>,
     shared: Arc<Shared>,
     stop: Option<oneshot::Sender<()>>,
+    end: Option<oneshot::Receiver<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -365,9 +364,12 @@ impl Running {
 
     /// Stops in order: tells every client to go, waits a little for that, and ends its threads.
     pub async fn stop(mut self) {
-        if let Some(thread) = self.signal() {
-            // The thread ends a moment after the last client; the caller's other tasks must not wait for it.
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        let thread = self.signal();
+        if let Some(end) = self.end.take() {
+            let _ = end.await;
+        }
+        if let Some(thread) = thread {
+            let _ = thread.join();
         }
     }
 
