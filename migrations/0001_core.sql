@@ -59,7 +59,7 @@ CREATE TABLE frame_block (
     frames INTEGER NOT NULL,            -- how many records, numbered first, first+1, ...
     from_at INTEGER NOT NULL,           -- earliest received_at
     to_at INTEGER NOT NULL,             -- latest received_at
-    raw_bytes INTEGER NOT NULL,         -- before compression
+    raw_bytes INTEGER NOT NULL,         -- of the bodies of its records
     codec INTEGER NOT NULL,             -- 1: a zstd frame with a checksum
     body BLOB NOT NULL
 ) STRICT;

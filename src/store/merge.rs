@@ -9,10 +9,10 @@ use crate::journal::block::{Builder, Compressor, Reader};
 use super::writer::insert_block;
 use super::{Store, StoreError};
 
-/// Blocks with fewer bytes than this before compression are merged.
+/// Blocks whose bodies have fewer bytes than this are merged.
 const SMALL_BYTES: i64 = 128 << 10;
 
-/// A merged block is closed when it has this many bytes before compression.
+/// A merged block is closed when its bodies have this many bytes.
 const MERGED_BYTES: i64 = 256 << 10;
 
 /// Blocks that one step merges at most, which bounds how long a commit waits for it.

@@ -125,7 +125,7 @@ fn what_is_said_of_a_block_must_be_so() {
             "UPDATE frame_block SET to_at = to_at + 1 WHERE first = 1",
             "frame_block 1: has other times than its row says",
         ),
-        ("UPDATE frame_block SET raw_bytes = raw_bytes + 1 WHERE first = 1", "frame_block 1: the size of a block"),
+        ("UPDATE frame_block SET raw_bytes = raw_bytes + 1 WHERE first = 1", "frame_block 1: the bodies of a block"),
         ("UPDATE frame_block SET codec = 0 WHERE first = 1", "frame_block 1: unknown codec 0"),
         ("DELETE FROM frame_block WHERE first = 1", " before it are missing"),
         ("UPDATE frame_block SET frames = frames + 1 WHERE first = 1", " records, its row says "),

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::journal::RecordKind;
 
 type Owned = (SessionId, Seq, RecordKind, Stamp, Vec<u8>);
 
@@ -34,11 +35,12 @@ proptest! {
     #[test]
     fn records_come_back_as_they_were(records in proptest::collection::vec(any_record(), 0..60)) {
         let mut builder = build(&records);
+        let raw_bytes = builder.bodies_bytes() as i64;
         let raw = builder.finish();
         let mut compressor = Compressor::new(1).unwrap();
         let body = compressor.compress(raw).unwrap();
         let mut reader = Reader::new().unwrap();
-        let block = reader.read(CODEC_ZSTD, raw.len() as i64, body).unwrap();
+        let block = reader.read(CODEC_ZSTD, raw_bytes, body).unwrap();
         prop_assert_eq!(block.len(), records.len());
         prop_assert_eq!(owned(&block), records);
     }
@@ -63,11 +65,11 @@ proptest! {
         let mut raw = builder.finish().to_vec();
         let at = place.index(raw.len());
         raw[at] ^= flip;
-        if let Ok(block) = Block::parse(&raw) {
+        if let Ok(block) = Reader::new().unwrap().parse(&raw) {
             prop_assert_eq!(block.records().count(), block.len());
         }
         raw.truncate(at);
-        if let Ok(block) = Block::parse(&raw) {
+        if let Ok(block) = Reader::new().unwrap().parse(&raw) {
             prop_assert_eq!(block.records().count(), block.len());
         }
     }
@@ -79,12 +81,13 @@ proptest! {
         flip in 1..=255_u8,
     ) {
         let mut builder = build(&records);
+        let raw_bytes = builder.bodies_bytes() as i64;
         let raw = builder.finish();
         let mut compressor = Compressor::new(1).unwrap();
         let mut body = compressor.compress(raw).unwrap().to_vec();
         let at = place.index(body.len());
         body[at] ^= flip;
-        if let Ok(block) = Reader::new().unwrap().read(CODEC_ZSTD, raw.len() as i64, &body) {
+        if let Ok(block) = Reader::new().unwrap().read(CODEC_ZSTD, raw_bytes, &body) {
             prop_assert_eq!(owned(&block), records);
         }
     }
@@ -94,7 +97,8 @@ proptest! {
 fn consecutive_records_of_a_session_are_one_span() {
     let record = |session, seq| (SessionId(session), Seq(seq), RecordKind::Timer, Stamp::default(), Vec::new());
     let mut builder = build(&[record(1, 0), record(1, 1), record(2, 0), record(1, 2), record(1, 4)]);
-    let block = Block::parse(builder.finish()).unwrap();
+    let mut reader = Reader::new().unwrap();
+    let block = reader.parse(builder.finish()).unwrap();
     let span = |session, first, records| Span { session: SessionId(session), first: Seq(first), records };
     assert_eq!(block.spans(), [span(1, 0, 2), span(2, 0, 1), span(1, 2, 1), span(1, 4, 1)]);
 }
@@ -108,14 +112,27 @@ fn a_cleared_builder_starts_from_nothing() {
     assert!(builder.is_empty());
     builder.push(record.0, record.1, &Record { kind: record.2, at: record.3, body: &record.4 });
     assert_eq!(builder.arrivals(), (Timestamp(9), Timestamp(9)));
-    assert_eq!(owned(&Block::parse(builder.finish()).unwrap()), [record]);
+    assert_eq!(owned(&Reader::new().unwrap().parse(builder.finish()).unwrap()), [record]);
 }
 
 #[test]
 fn a_size_beyond_the_limit_is_refused_before_memory_is_asked_for() {
+    // A zstd frame that says it holds 2^40 bytes: magic number, one segment with an 8-byte size, the size.
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0b1110_0000];
+    frame.extend_from_slice(&(1_u64 << 40).to_le_bytes());
+    assert_eq!(zstd::zstd_safe::get_frame_content_size(&frame).unwrap(), Some(1 << 40));
+    assert!(matches!(Reader::new().unwrap().read(CODEC_ZSTD, 1, &frame), Err(BlockError::Damaged("size"))));
+}
+
+#[test]
+fn a_block_that_is_not_as_long_as_its_row_says_is_refused() {
+    let mut builder = build(&[(SessionId(1), Seq(0), RecordKind::Sent, Stamp::default(), b"12".to_vec())]);
+    let mut compressor = Compressor::new(1).unwrap();
+    let body = compressor.compress(builder.finish()).unwrap();
     let mut reader = Reader::new().unwrap();
-    for size in [-1, BLOCK_BYTES_MAX as i64 + 1, i64::MAX] {
-        assert!(matches!(reader.read(1, size, &[]), Err(BlockError::Size(found)) if found == size));
+    assert!(reader.read(CODEC_ZSTD, 2, body).is_ok());
+    for raw_bytes in [-1, 0, 1, 3, i64::MAX] {
+        assert!(matches!(reader.read(CODEC_ZSTD, raw_bytes, body), Err(BlockError::Size(found)) if found == raw_bytes));
     }
 }
 
@@ -124,10 +141,10 @@ fn what_a_newer_version_wrote_is_told_apart_from_damage() {
     let mut builder = build(&[(SessionId(1), Seq(0), RecordKind::Timer, Stamp::default(), Vec::new())]);
     let mut raw = builder.finish().to_vec();
     assert!(matches!(Reader::new().unwrap().read(2, 1, &[0]), Err(BlockError::UnknownCodec(2))));
-    *raw.last_mut().unwrap() = FORMAT + 1;
-    assert!(matches!(Block::parse(&raw), Err(BlockError::UnknownFormat(found)) if found == FORMAT + 1));
-    *raw.last_mut().unwrap() = FORMAT;
-    let kind = raw.iter().position(|byte| *byte == RecordKind::Timer as u8).unwrap();
+    raw[0] = FORMAT + 1;
+    assert!(matches!(Reader::new().unwrap().parse(&raw), Err(BlockError::UnknownFormat(found)) if found == FORMAT + 1));
+    raw[0] = FORMAT;
+    let kind = raw.iter().rposition(|byte| *byte == RecordKind::Timer as u8).unwrap();
     raw[kind] = 200;
-    assert!(matches!(Block::parse(&raw), Err(BlockError::UnknownKind(200))));
+    assert!(matches!(Reader::new().unwrap().parse(&raw), Err(BlockError::UnknownKind(200))));
 }

@@ -11,7 +11,7 @@ use crate::model::{Seq, SessionId};
 use super::Written;
 use super::memory::Session;
 
-/// A block is closed when it has this many bytes before compression. Memory and what a reader must decompress for one
+/// A block is closed when its bodies have this many bytes. Memory and what a reader must decompress for one
 /// frame grow with it; compression gains little beyond.
 const BLOCK_BYTES: usize = 1 << 20;
 
@@ -54,7 +54,7 @@ impl Frames {
             }
             self.block.push(batch.session(), seq, &record);
             *next_frame += 1;
-            if self.block.bytes() >= BLOCK_BYTES {
+            if self.block.bodies_bytes() >= BLOCK_BYTES {
                 self.flush(connection)?;
             }
         }
@@ -108,10 +108,10 @@ pub(in crate::store) fn insert_block(
     block: &mut Builder,
     compressor: &mut Compressor,
 ) -> rusqlite::Result<()> {
-    let (frames, (from, to)) = (block.len() as i64, block.arrivals());
-    let raw = block.finish();
-    let body = compressor.compress(raw).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    let row = params![first, frames, from.0, to.0, raw.len() as i64, CODEC_ZSTD, body];
+    let (frames, bytes, (from, to)) = (block.len() as i64, block.bodies_bytes() as i64, block.arrivals());
+    let body = compressor.compress(block.finish());
+    let body = body.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let row = params![first, frames, from.0, to.0, bytes, CODEC_ZSTD, body];
     connection.prepare_cached(INSERT_BLOCK)?.execute(row)?;
     block.clear();
     Ok(())
