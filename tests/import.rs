@@ -180,3 +180,19 @@ fn a_damaged_capture_says_where_and_keeps_what_came_before() {
     assert_eq!(rows(&db, "SELECT greeted_at, cause FROM session"), ["5 end_of_capture"]);
     feedtape().arg("import").arg("absent.txt").arg("--into").arg(&db).assert().code(66);
 }
+
+#[test]
+fn a_new_database_appears_when_all_is_imported_and_takes_further_captures() {
+    let temp = TempDir::new().unwrap();
+    let (input, folder) = (temp.path().join("a.txt"), temp.path().join("new"));
+    fs::write(&input, "5 < {\"notice\":\"Welcome\"}\n").unwrap();
+    fs::create_dir(&folder).unwrap();
+    let db = folder.join("a.db");
+    // What an import that was killed left.
+    fs::write(folder.join("a.db.part"), "half").unwrap();
+    for runs in ["1", "2"] {
+        feedtape().arg("import").arg(&input).arg("--into").arg(&db).assert().success();
+        assert_eq!(rows(&db, "SELECT count(*) FROM run WHERE durability = 'power-loss'"), [runs]);
+        assert!(!folder.join("a.db.part").exists());
+    }
+}

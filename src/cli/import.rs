@@ -14,7 +14,7 @@ use crate::exchange::listing::Listing;
 use crate::exit::{Exit, Failure};
 use crate::model::{Catalog, SessionId, Timestamp};
 use crate::replay::{ImportError, Imported, Origin, import};
-use crate::store::{RunInfo, RunKind, Settings, Store};
+use crate::store::{Draft, RunInfo, RunKind, Settings, Store, StoreError};
 use crate::venue::{self, Venue};
 
 /// Import captured frames through the code that a live connection uses
@@ -31,7 +31,7 @@ pub(super) struct Args {
     /// Captures; each becomes a session
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The database, made if it does not exist
+    /// The database; a new one appears when all is imported
     #[arg(long, value_name = "DB")]
     into: PathBuf,
     /// The source that the rows belong to
@@ -70,8 +70,8 @@ fn read_venue(name: &str) -> Result<&'static dyn Venue, String> {
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let captures = args.files.iter().map(|file| open(file)).collect::<Result<Vec<_>, _>>()?;
     let catalog = catalog(args)?.map(Arc::new);
-    let settings = Settings { path: args.into.clone(), durability: Durability::PowerLoss, min_free_space: 0 };
-    let mut store = Store::open(settings)?;
+    let mut target = Target::open(&args.into)?;
+    let store = target.store();
     let clock = Clock::start();
     let names: Vec<_> = args.files.iter().map(|file| file.display().to_string()).collect();
     let info = RunInfo { kind: RunKind::Import, config: names.join(" "), commit_interval: Duration::ZERO };
@@ -81,26 +81,52 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     for (n, (capture, name)) in captures.into_iter().zip(&names).enumerate() {
         let session = SessionId(begun.first_session.0 + n as i64);
         let origin = Origin { source: &args.source, venue: args.venue, catalog: catalog.clone(), name };
-        match import(&mut store, session, &origin, capture) {
+        match import(store, session, &origin, capture) {
             Ok(Imported { received, sent, events }) => {
                 report.push_str(&format!("{name}: {received} frames received, {sent} sent, {events} events\n"));
             }
-            Err(error) => {
-                end = Err(failure(name, &error));
+            Err(ImportError::Capture(error)) => {
+                end = Err(Exit::Data.because(format!("{name}: {error}; what came before it is imported")));
                 break;
             }
+            Err(ImportError::Sink(error)) => return Err(Exit::InputOutput.because(error)),
         }
     }
     store.end_run(clock.now())?;
-    store.close_file()?;
+    target.finish()?;
     super::written(io::stdout().write_all(report.as_bytes()))?;
     end
 }
 
-fn failure(name: &str, error: &ImportError) -> Failure {
-    match error {
-        ImportError::Capture(error) => Exit::Data.because(format!("{name}: {error}; what came before it is imported")),
-        ImportError::Sink(error) => Exit::InputOutput.because(error),
+/// Where captures go.
+enum Target {
+    /// A database that there is.
+    Existing(Box<Store>),
+    /// A new one, which is there when it is whole.
+    New(Box<Draft>),
+}
+
+impl Target {
+    fn open(path: &Path) -> Result<Self, StoreError> {
+        if !path.exists() {
+            return Ok(Self::New(Box::new(Draft::create(path)?)));
+        }
+        let settings = Settings { path: path.to_owned(), durability: Durability::PowerLoss, min_free_space: 0 };
+        Ok(Self::Existing(Box::new(Store::open(settings)?)))
+    }
+
+    fn store(&mut self) -> &mut Store {
+        match self {
+            Self::Existing(store) => store,
+            Self::New(draft) => draft.store(),
+        }
+    }
+
+    fn finish(self) -> Result<(), StoreError> {
+        match self {
+            Self::Existing(store) => store.close_file(),
+            Self::New(draft) => draft.finish(),
+        }
     }
 }
 

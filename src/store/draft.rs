@@ -87,7 +87,8 @@ impl Store {
 }
 
 fn settings(path: &Path) -> Settings {
-    Settings { path: path.to_owned(), durability: Durability::ProcessKill, min_free_space: 0 }
+    // What a draft's runs say of it: it appears only once the disk has it.
+    Settings { path: path.to_owned(), durability: Durability::PowerLoss, min_free_space: 0 }
 }
 
 fn refuse_existing(path: &Path) -> Result<(), StoreError> {
