@@ -298,6 +298,17 @@ impl Recording {
         self.store().write(&batch).unwrap();
     }
 
+    /// As [`Recording::ship`], and once more after a commit whose answer did not come: the file is opened anew.
+    pub fn ship_again(&mut self, source: usize) {
+        let Some(live) = self.live.get_mut(&source) else { return };
+        let batch = live.tape.ship(Batch::default());
+        let store = self.store();
+        store.write(&batch).unwrap();
+        store.commit_group().unwrap();
+        store.reopen_file().unwrap();
+        store.write(&batch).unwrap();
+    }
+
     /// What the store has becomes durable.
     pub fn commit(&mut self) {
         self.store().commit_group().unwrap();

@@ -45,6 +45,8 @@ pub struct Store {
     pub(super) watch: tidy::Watch,
     memory: Memory,
     committed: Memory,
+    /// As it was when a commit failed of which only a reopened file can tell whether it reached the disk.
+    attempted: Option<Memory>,
     frames: Frames,
     tables: Tables,
     /// Device and inode of the file, if it has a name.
@@ -102,6 +104,7 @@ impl Store {
         };
         Ok(Self {
             committed: memory.clone(),
+            attempted: None,
             settings,
             connection,
             merge,
@@ -137,9 +140,8 @@ impl Store {
         if self.connection.is_autocommit() {
             return Ok(());
         }
-        self.finish_group().map_err(|fault| self.roll_back(fault))?;
-        self.memory.sessions.retain(|_, session| !session.ended);
-        self.committed = self.memory.clone();
+        self.finish_group().map_err(|fault| self.commit_failed(fault))?;
+        self.settle();
         Ok(())
     }
 
@@ -172,14 +174,16 @@ impl Store {
         self.forget_group();
         self.check_moved()?;
         self.connection = open::connect(&self.settings)?;
-        // The failed commit may have reached the file after all; then the file is ahead of what is remembered.
-        self.memory.listings.clear();
-        self.memory.next_frame = next_frame(&self.connection, &self.settings)?;
-        for (id, session) in &mut self.memory.sessions {
-            session.next = next_seq(&self.connection, *id).map_err(sqlite)?;
-            session.span = None;
+        let next = next_frame(&self.connection, &self.settings)?;
+        // The failed commit may have reached the file after all.
+        if let Some(attempted) = self.attempted.take_if(|attempted| attempted.next_frame == next) {
+            self.memory = attempted;
+            self.settle();
         }
-        self.committed = self.memory.clone();
+        if self.memory.next_frame != next {
+            let what = format!("record {} would be the next, and it is {next}", self.memory.next_frame);
+            return Err(StoreError::Internal { path, what });
+        }
         Ok(())
     }
 
@@ -237,6 +241,19 @@ impl Store {
         Ok(())
     }
 
+    /// What the group did holds.
+    fn settle(&mut self) {
+        self.memory.sessions.retain(|_, session| !session.ended);
+        self.committed = self.memory.clone();
+        self.attempted = None;
+    }
+
+    /// Undoes the group as far as can be told, and remembers what it did, in case the file has it nevertheless.
+    fn commit_failed(&mut self, fault: Fault) -> StoreError {
+        self.attempted = Some(self.memory.clone());
+        self.roll_back(fault)
+    }
+
     /// Undoes the open group, in the file and in memory.
     fn roll_back(&mut self, fault: Fault) -> StoreError {
         if self.in_group() {
@@ -271,16 +288,15 @@ impl Store {
                 return Err(Fault::Contradiction(format!("session {id} goes on at {found} instead of {next}")));
             }
         };
-        // Where its records lie: those that are stored, and those that are new.
-        let base_stored = if stored > 0 { frames::frame_of(connection, id, batch.first())?.unwrap_or(0) } else { 0 };
-        let base_new = *next_frame - stored as i64;
+        // The number of its first record, if all of them are new.
+        let base = *next_frame - stored as i64;
         frames.append(connection, batch, stored, next_frame, session)?;
 
         let mut group = Group { connection, tables, run, listings, session, session_id: id, id: 0, at: Timestamp(0) };
         if id == SessionId::RECORDER {
             for ((_, record), index) in batch.records().zip(0_i64..).skip(stored) {
                 if matches!(record.kind, RecordKind::RunStarted | RecordKind::RunEnded) {
-                    group.id = (base_new + index) << EVENT_BITS;
+                    group.id = (base + index) << EVENT_BITS;
                     group.at = record.at.wall;
                     run::replay(&mut group, &record)?;
                 }
@@ -293,15 +309,15 @@ impl Store {
                 (record, place) = (*of, 0);
             }
             let index = record as usize;
-            if place >= EVENTS_PER_FRAME_MAX {
+            // What follows from stored records is stored and remembered.
+            if index < stored || place >= EVENTS_PER_FRAME_MAX {
                 continue;
             }
-            let base = if index < stored { base_stored } else { base_new };
             group.id = ((base + i64::from(record)) << EVENT_BITS) | place;
             // Where sums are stated depends on where batches end, which must not show in the rows.
             place += i64::from(!event.is_sum());
             group.at = batch.heads()[index].at.wall;
-            if index < stored { group.declare_again(event)? } else { group.store(event)? }
+            group.store(event)?;
         }
         Ok(())
     }
@@ -391,18 +407,6 @@ impl Group<'_> {
             Event::Reply(reply) => self.reply(reply),
             Event::Finding(finding) => self.finding(finding),
             Event::NotUnderstood(what) => self.not_understood(what),
-        }
-    }
-
-    /// Takes from an event whose record is stored already what later events refer to.
-    fn declare_again(&mut self, event: &Event) -> Written {
-        match event {
-            Event::Market(market, listed) => self.declare_market(*market, listed),
-            Event::Stream(stream, key) => self.declare_stream(*stream, key),
-            Event::Catalog(catalog) => self.catalog(catalog),
-            Event::Session(change) => self.recall_session(change),
-            Event::Subscription(change) => self.recall_subscription(change),
-            _ => Ok(()),
         }
     }
 

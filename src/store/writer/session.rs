@@ -67,18 +67,6 @@ impl Group<'_> {
         }
     }
 
-    /// Takes from a change that is stored what later events need.
-    pub(super) fn recall_session(&mut self, change: &SessionChange) -> Written {
-        match change {
-            SessionChange::Connecting { source, venue, .. } => {
-                self.session.source = Some(self.source_id(source, venue)?)
-            }
-            SessionChange::Closed { .. } => self.session.ended = true,
-            _ => {}
-        }
-        Ok(())
-    }
-
     fn source_id(&self, name: &str, venue: &str) -> rusqlite::Result<i64> {
         let find = "SELECT id FROM source WHERE name = ?";
         let found = self.connection.prepare_cached(find)?.query_row([name], |row| row.get(0)).optional()?;
@@ -121,7 +109,11 @@ impl Group<'_> {
                     "INSERT INTO subscription (id, session, stream, asked_at) VALUES (?, ?, ?, ?)",
                     params![self.id, self.session_id.0, asked.stream, at],
                 )?;
-                self.recall_subscription(change)
+                let streams = Arc::make_mut(&mut self.session.streams);
+                if let Some(asked) = streams.get_mut(stream.0 as usize) {
+                    asked.subscription = Some(self.id);
+                }
+                Ok(())
             }
             SubscriptionChange::Acknowledged(stream) => {
                 let id = self.subscription_id(*stream)?;
@@ -150,17 +142,6 @@ impl Group<'_> {
                 )
             }
         }
-    }
-
-    /// Takes from a change that is stored what later events need.
-    pub(super) fn recall_subscription(&mut self, change: &SubscriptionChange) -> Written {
-        if let SubscriptionChange::Asked(stream) = change {
-            let streams = Arc::make_mut(&mut self.session.streams);
-            if let Some(asked) = streams.get_mut(stream.0 as usize) {
-                asked.subscription = Some(self.id);
-            }
-        }
-        Ok(())
     }
 
     fn subscription_id(&self, stream: StreamRef) -> Result<i64, Fault> {

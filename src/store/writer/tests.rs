@@ -402,9 +402,6 @@ fn a_batch_that_is_stored_is_skipped_and_one_stored_in_part_is_completed() {
     store.commit().unwrap();
     assert_eq!(records(&store.settings().path), before);
 
-    // So does one who has never seen the session: its declarations are taken from the part that is stored.
-    drop(store);
-    let mut store = Store::open(settings(&folder)).unwrap();
     store.append(&whole).unwrap();
     let mut more = Script { batch: Batch::new(SessionId(1), whole.next()), step: 900 };
     let (first, last) = (Timestamp(T0 + 1), Timestamp(T0 + 2));
@@ -502,6 +499,56 @@ fn after_a_reopen_sessions_go_on_as_before() {
     store.append(&script.ship()).unwrap();
     store.commit().unwrap();
     assert_eq!(ask(&store, "SELECT id >> 22, order_id, instrument FROM order_event"), "5|1|1\n6|2|1");
+}
+
+#[test]
+fn a_commit_that_failed_is_told_by_the_reopened_file_whether_it_held() {
+    // In one group: a market of unknown scale, and the list that has it, which is in force from then on.
+    let script = || {
+        let mut script = Script::new(1);
+        let unlisted = Market { price_places: None, quantity_places: None, ..Market::clone(&listed("XBT:USD", 1, 2)) };
+        let events = [connecting(), Event::Market(MARKET, unlisted.into()), stream()];
+        script.record(RecordKind::Connecting, "{}", events);
+        script.frame([Event::Subscription(SubscriptionChange::Asked(STREAM)), Event::Order(order(1))]);
+        let market = listed("XBT:USD", 1, 2);
+        let list = catalog(10, vec![asset(1, "XBT", 4), asset(2, "USD", 2)], vec![market.clone()]);
+        script.record(RecordKind::Catalog, "{}", [list, Event::Market(MARKET, market)]);
+        script
+    };
+    let mut ends = Vec::new();
+    for held in [true, false] {
+        let folder = TempDir::new().unwrap();
+        let mut store = recording(&folder);
+        let mut script = script();
+        let batch = script.ship();
+        store.append(&batch).unwrap();
+        if held {
+            store.finish_group().unwrap();
+        }
+        let error = store.commit_failed(Fault::Contradiction("no answer".to_owned()));
+        assert!(error.to_string().contains("no answer"));
+        store.reopen().unwrap();
+        store.append(&batch).unwrap();
+        let data = SubscriptionChange::Data { stream: STREAM, first: Timestamp(1), last: Timestamp(2), frames: 3 };
+        script.frame([Event::Order(order(2)), Event::Subscription(data)]);
+        store.append(&script.ship()).unwrap();
+        store.commit().unwrap();
+        let orders = ask(&store, "SELECT id >> 22, order_id, instrument FROM order_event");
+        let subscriptions = ask(&store, "SELECT id >> 22, frames FROM subscription");
+        ends.push((orders, ask(&store, "SELECT * FROM instrument"), subscriptions));
+    }
+    assert_eq!(ends[0], ends[1]);
+    assert_eq!(ends[0].0, "3|1|1\n5|2|3", "before the list, and from it on");
+    assert_eq!(ends[0].2, "3|3");
+}
+
+#[test]
+fn a_file_that_somebody_else_wrote_to_is_not_written_to() {
+    let folder = TempDir::new().unwrap();
+    let mut store = recording(&folder);
+    let other = Connection::open(&store.settings().path).unwrap();
+    other.execute_batch("INSERT INTO frame_block VALUES (2, 5, 0, 0, 0, 1, x'')").unwrap();
+    assert!(matches!(store.reopen(), Err(SinkError::Fatal(text)) if text.contains("record 2 would be the next")));
 }
 
 #[test]
