@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::config::Simulation;
 use super::engine::{Engine, Micros};
-use super::server::{Shared, StartError};
+use super::shared::Shared;
+use super::start::StartError;
 use super::traders::{Traders, TradersConfig};
 use crate::model::MarketPattern;
 

@@ -20,7 +20,7 @@ use super::frame::{self, Opcode};
 use super::inbound::{Guard, Inbound};
 use super::outbox::Drain;
 use super::peer::{Peer, Socket};
-use super::server::Shared;
+use super::shared::Shared;
 use crate::crypto::{Nonce, OsRandomness, Randomness as _};
 use crate::venue::coinflex::wire::{Command, Request};
 

@@ -1,6 +1,6 @@
 //! The built-in exchange: a CoinFLEX v1 server in one process.
 //!
-//! `server` starts and stops it. A WebSocket client talks to its `gateway` actor, a REST client to `rest`; both act
+//! `start` starts it, `server` runs and ends it. A WebSocket client talks to its `gateway` actor, a REST client to `rest`; both act
 //! on the one `floor`, which owns the [`engine`] and tells everybody whom it concerns through bounded outboxes.
 
 mod account;
@@ -21,7 +21,10 @@ mod outbox;
 mod peer;
 mod rate;
 mod rest;
+mod running;
 mod server;
+mod shared;
+mod start;
 mod tally;
 mod tls;
 pub mod traders;
@@ -30,6 +33,7 @@ pub use account::{Account, AccountsError, Decimal, demo_accounts, read_accounts}
 pub use config::{ExchangeConfig, Limits, ListingChoice, Simulation, Tls};
 pub use faults::{Action, Fault, Faults, FaultsError};
 pub use rate::Rate;
-pub use server::{Exchange, Running, StartError};
+pub use running::Running;
+pub use start::{Exchange, StartError};
 pub use tally::Counts;
 pub use tls::TlsError;

@@ -18,7 +18,7 @@ use crate::exchange::engine::ConnectionId;
 use crate::exchange::floor::{EventId, Version};
 use crate::exchange::outbox::Drain;
 use crate::exchange::peer::{Peer, Socket};
-use crate::exchange::server::Shared;
+use crate::exchange::shared::Shared;
 
 /// Query of the stream.
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use super::body;
-use crate::exchange::server::Shared;
+use crate::exchange::shared::Shared;
 use crate::model::UserId;
 
 /// The user of a request that must have one: without, it is answered with 401.

@@ -7,7 +7,7 @@ use super::body;
 use crate::exchange::engine::{Level, Micros, Price, Side};
 use crate::exchange::floor::Floor;
 use crate::exchange::listing::{Listing, MarketId, Pair};
-use crate::exchange::server::Shared;
+use crate::exchange::shared::Shared;
 use crate::model::AssetCode;
 use crate::venue::coinflex::wire::{RestAsset, RestDepth, RestMarket, RestTicker};
 

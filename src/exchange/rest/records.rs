@@ -7,7 +7,7 @@ use super::body;
 use super::login::Login;
 use crate::exchange::engine::{Balance, Micros, UserTrade};
 use crate::exchange::listing::{Listing, Pair};
-use crate::exchange::server::Shared;
+use crate::exchange::shared::Shared;
 use crate::model::AssetCode;
 use crate::venue::coinflex::wire::{AccountValue, RestBalance, RestPosition, RestTrade};
 

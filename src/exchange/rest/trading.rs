@@ -9,7 +9,7 @@ use super::body;
 use super::login::Login;
 use crate::exchange::engine::{Amount, Command, MarketSize, OpenOrder, OrderId, OrderRef, Quantity, Reply};
 use crate::exchange::orders;
-use crate::exchange::server::Shared;
+use crate::exchange::shared::Shared;
 use crate::model::{AssetCode, UserId};
 use crate::venue::coinflex::wire::{PlaceOrder, Refusal, Remaining};
 
