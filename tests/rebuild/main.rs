@@ -3,5 +3,6 @@
 mod histories;
 mod rebuilding;
 mod recording;
+mod released;
 mod repairing;
 mod verifying;
