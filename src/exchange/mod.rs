@@ -32,6 +32,7 @@ pub mod traders;
 pub use account::{Account, AccountsError, Decimal, demo_accounts, read_accounts};
 pub use config::{ExchangeConfig, Limits, ListingChoice, Simulation, Tls};
 pub use faults::{Action, Fault, Faults, FaultsError};
+pub use notices::notice;
 pub use rate::Rate;
 pub use running::Running;
 pub use start::{Exchange, StartError};

@@ -9,7 +9,8 @@ use crate::venue::coinflex::wire::{
 };
 
 /// The copy of an event for one recipient: `reader` for a connection of that user, `None` for the public.
-pub(super) fn notice(event: &Event, listing: &Listing, reader: Option<UserId>) -> Notice {
+#[must_use]
+pub fn notice(event: &Event, listing: &Listing, reader: Option<UserId>) -> Notice {
     let own = |owner| reader == Some(owner);
     match *event {
         Event::BalanceChanged { asset, balance, .. } => {
