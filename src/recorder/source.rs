@@ -17,7 +17,8 @@ use crate::registry::{self, Registry};
 use crate::sink::SinkActor;
 use crate::venue::Account;
 
-/// How long to wait for the venue's own list before beginning with what is known of it.
+/// How long to wait for the venue's own list before beginning with what is known of it. Where nothing is known, the
+/// first attempt to load it is awaited, however it ends: names are checked before anybody logs in.
 const CATALOG_WAIT: Duration = Duration::from_secs(2);
 
 /// A source before it is started.
@@ -75,8 +76,11 @@ impl<'a> Beginning<'a> {
             fallback: known.last.clone(),
         });
         let registry = registry.start();
-        let ready = actix_rt::time::timeout(CATALOG_WAIT, registry.send(Ready)).await;
-        let loaded = ready.ok().and_then(Result::ok).flatten();
+        let loading = registry.send(Ready);
+        let loaded = match &known.last {
+            Some(_) => actix_rt::time::timeout(CATALOG_WAIT, loading).await.ok().and_then(Result::ok).flatten(),
+            None => loading.await.ok().flatten(),
+        };
         let catalog = loaded.or_else(|| known.last.clone().map(Arc::new));
         if let Some(catalog) = &catalog
             && let Err(errors) = source.check_names(catalog, &known)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feedtape::crypto::{OsRandomness, Randomness};
-use feedtape::journal::{Closed, Input, Plan, PollPlan, RestAnswer};
+use feedtape::journal::{Closed, Input, Opened, Plan, PollPlan, RestAnswer};
 use feedtape::model::{
     AssetCode, CloseCause, Coverage, Event, MarketPattern, Seq, Stamp, SubscriptionChange, Timestamp,
 };
@@ -203,6 +203,19 @@ fn a_market_that_is_not_listed_is_a_stream_that_says_so() {
     script.give(&Input::Connecting(Arc::new(plan(&[("WatchOrders", &["XBT:UDST", "XBT:USDT"])]))));
     let lines = script.give(&Input::Catalog(Arc::new(catalog())));
     assert_eq!(lines, ["s0 gap refused", "s1 gap not_connected"]);
+}
+
+#[test]
+fn a_name_without_any_catalog_is_a_stream_that_waits_for_one() {
+    let mut script = Script::new(None);
+    let plan = plan(&[("WatchOrders", &["XBT:USDT", "*", "63488:65283"])]);
+    assert_eq!(script.give(&Input::Connecting(Arc::new(plan))), ["s0 gap not_connected"]);
+    let lines = script.give(&Input::Opened(Opened { peer: None }));
+    assert_eq!(lines[lines.len() - 2..], ["s1 gap not_acknowledged", "s0 gap not_greeted"]);
+    script.receive(WELCOME);
+    assert_eq!(script.sent, [r#"{"tag":1,"method":"WatchOrders","base":63488,"counter":65283,"watch":true}"#]);
+    let lines = script.give(&Input::Catalog(Arc::new(catalog())));
+    assert!(!lines.contains(&"s1 gap refused".to_owned()), "{lines:?}");
 }
 
 #[test]

@@ -278,7 +278,7 @@ impl CoinFlexSession {
         matching.into_iter().filter(is_open).filter_map(|market| market.base_code.zip(market.counter_code)).collect()
     }
 
-    /// A market asked for by name that the catalog does not list is a stream too, with its own state.
+    /// A market asked for by a name that means nothing (yet) is a stream too, with its own state.
     fn tell_unlisted(
         &mut self,
         at: Stamp,
@@ -287,18 +287,21 @@ impl CoinFlexSession {
         wanted: &mut HashSet<StreamRef>,
         out: &mut Output,
     ) {
-        let Some(catalog) = self.markets.catalog() else { return };
         let is_name = !pattern.is_wildcard() && pattern.codes().is_none();
-        if !is_name || catalog.markets.iter().any(|market| pattern.matches(market)) {
-            return;
-        }
+        let (cause, evidence) = match self.markets.catalog() {
+            _ if !is_name => return,
+            Some(catalog) if catalog.markets.iter().any(|market| pattern.matches(market)) => return,
+            Some(_) => (GapCause::Refused, "the catalog does not list it"),
+            // Dialling, it may be on its way.
+            None if self.phase == Phase::Disconnected => return,
+            None => (GapCause::NotAcknowledged, "there is no catalog to say which market it is"),
+        };
         let market = Some(pattern.to_string());
         let key = StreamKey { channel: method.to_owned(), market, detail: String::new() };
         let stream = self.streams.declare(Kind::Unlisted, key, &mut out.events);
         wanted.insert(stream);
         self.streams.get_mut(stream).is_wanted = true;
-        let gap = Coverage::Gap(GapCause::Refused);
-        self.streams.put(stream, at.wall, gap, Some("the catalog does not list it"), &mut out.events);
+        self.streams.put(stream, at.wall, Coverage::Gap(cause), Some(evidence), &mut out.events);
     }
 
     /// A stream that is not wanted any more: its market expired or went, or the configuration changed.

@@ -207,6 +207,9 @@ impl CoinFlexSession {
         self.phase = Phase::Opened;
         self.greeting_deadline = at.mono.saturating_add(nanos(self.plan.timing.greeting));
         out.events.push(Event::Session(SessionChange::Opened { peer: opened.peer.clone() }));
+        if self.markets.catalog().is_none() {
+            self.resolve(at, out);
+        }
         self.put_waiting(at.wall, out);
     }
 
