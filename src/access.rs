@@ -135,6 +135,7 @@ fn start(settings: &BuiltInExchange, source: &Source) -> Result<Running, Failure
     });
     if let Some(login) = &source.login {
         let Credentials { user, cookie, passphrase } = login.credentials()?;
+        config.demo_balances = true;
         config.accounts = vec![exchange::Account { id: user, cookie, passphrase, balances: Default::default() }];
     }
     Exchange::start(config).map_err(|error| Exit::Unavailable.because(format!("{}: {error}", source.name)))

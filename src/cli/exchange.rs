@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// Whose assets and markets are listed
     #[arg(long, value_enum, default_value_t = List::Coinflex)]
     listing: List,
-    /// Year of the month contracts, this year without
+    /// Year of the month contracts; without, of every month the one that expires next
     #[arg(long, value_name = "YEAR")]
     year: Option<i16>,
     /// Nobody trades by itself

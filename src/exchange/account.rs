@@ -144,13 +144,14 @@ pub fn demo_accounts(listing: &Listing) -> Vec<Account> {
             id: UserId(id),
             cookie: Secret::new(random_base64::<20>()),
             passphrase: Secret::new(random_base64::<12>()),
-            balances: listing
-                .assets()
-                .iter()
-                .map(|asset| (asset.name.clone(), Decimal(DEMO_BALANCE.to_owned())))
-                .collect(),
+            balances: demo_balances(listing),
         })
         .collect()
+}
+
+/// What a demo account starts with.
+pub(super) fn demo_balances(listing: &Listing) -> BTreeMap<String, Decimal> {
+    listing.assets().iter().map(|asset| (asset.name.clone(), Decimal(DEMO_BALANCE.to_owned()))).collect()
 }
 
 fn random_base64<const BYTES: usize>() -> String {

@@ -21,6 +21,8 @@ pub struct ExchangeConfig {
     pub listing: ListingChoice,
     /// Who can log in; if nobody, demo accounts are made.
     pub accounts: Vec<Account>,
+    /// Whether accounts without balances start with those of demo accounts.
+    pub demo_balances: bool,
     /// Fees.
     pub fees: FeeSchedule,
     /// Decides how the engine rounds and what the traders do.
@@ -36,12 +38,13 @@ pub struct ExchangeConfig {
 }
 
 impl Default for ExchangeConfig {
-    /// CoinFLEX's list of this year on a free port of the loopback, with demo accounts.
+    /// CoinFLEX's list of today on a free port of the loopback, with demo accounts.
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             listing: ListingChoice::CoinFlex { year: None },
             accounts: Vec::new(),
+            demo_balances: false,
             fees: FeeSchedule::default(),
             seed: 0,
             traders: None,
@@ -57,7 +60,7 @@ impl Default for ExchangeConfig {
 pub enum ListingChoice {
     /// CoinFLEX's.
     CoinFlex {
-        /// The year of the month contracts; this year without.
+        /// The year of the month contracts; without, those that expire next.
         year: Option<i16>,
     },
     /// Coinfloor's. The WebSocket also answers on `/` then.
@@ -92,7 +95,7 @@ pub enum Tls {
         /// Its private key.
         key: PathBuf,
     },
-    /// Made at start, for `localhost` and the address listened on.
+    /// Made at start, for `localhost`, the address listened on, and the hosts that published clients have written in.
     SelfSigned {
         /// Where to write the certificate, so that clients can be told to trust it.
         certificate: PathBuf,

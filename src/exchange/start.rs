@@ -6,11 +6,11 @@ use std::sync::{Arc, mpsc};
 
 use thiserror::Error;
 
-use super::account::{Account, AccountsError, Decimal, demo_accounts};
+use super::account::{Account, AccountsError, Decimal, demo_accounts, demo_balances};
 use super::config::{ExchangeConfig, ListingChoice};
 use super::directory::Directory;
 use super::driver::Driver;
-use super::engine::{AccountError, Amount, Engine, UserKind};
+use super::engine::{AccountError, Amount, Engine, TonceRule, UserKind};
 use super::floor::Floor;
 use super::listing::Listing;
 use super::running::{Running, Scheme};
@@ -35,6 +35,9 @@ pub enum StartError {
     /// The calendar has no such year.
     #[error("there are no contracts for year {0}: choose one from 1970 to 2200")]
     Year(i16),
+    /// The clock is beyond the calendar.
+    #[error("the calendar has no contracts for this time: choose a year with --year")]
+    Calendar,
     /// An account's balance is of an asset that is not listed.
     #[error("account {user}: asset {asset} is not listed; use a name of /assets/")]
     UnknownAsset {
@@ -87,7 +90,16 @@ impl Exchange {
         if config.accounts.is_empty() {
             config.accounts = demo_accounts(&listing);
         }
-        let mut engine = Engine::new(listing.clone(), &config.fees, config.seed);
+        if config.demo_balances {
+            config.accounts.iter_mut().filter(|account| account.balances.is_empty()).for_each(|account| {
+                account.balances = demo_balances(&listing);
+            });
+        }
+        let tonces = match config.listing {
+            ListingChoice::CoinFlex { .. } => TonceRule::Unique,
+            ListingChoice::Coinfloor => TonceRule::Increasing,
+        };
+        let mut engine = Engine::new(listing.clone(), &config.fees, config.seed).with_tonces(tonces);
         for account in &config.accounts {
             let balances = balances(account, &listing)?;
             engine.add_user(account.id, UserKind::Customer, &balances)?;
@@ -119,14 +131,8 @@ impl Exchange {
 fn listing(choice: ListingChoice, now: Stamp) -> Result<Listing, StartError> {
     match choice {
         ListingChoice::Coinfloor => Ok(Listing::coinfloor()),
-        ListingChoice::CoinFlex { year } => {
-            let this_year = || {
-                jiff::Timestamp::from_nanosecond(now.wall.0.into())
-                    .map(|time| time.to_zoned(jiff::tz::TimeZone::UTC).year())
-            };
-            let year = year.or_else(|| this_year().ok()).unwrap_or_default();
-            Listing::coinflex(year).ok_or(StartError::Year(year))
-        }
+        ListingChoice::CoinFlex { year: Some(year) } => Listing::coinflex(year).ok_or(StartError::Year(year)),
+        ListingChoice::CoinFlex { year: None } => Listing::coinflex_at(now.into()).ok_or(StartError::Calendar),
     }
 }
 

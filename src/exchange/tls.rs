@@ -42,6 +42,16 @@ pub enum TlsError {
     },
 }
 
+/// The hosts that published clients have written in: a hosts file may send them here.
+const EXCHANGE_HOSTS: [&str; 6] = [
+    "api.coinflex.com",
+    "webapi.coinflex.com",
+    "stgapi.coinflex.com",
+    "stgwebapi.coinflex.com",
+    "api.coinfloor.co.uk",
+    "webapi.coinfloor.co.uk",
+];
+
 /// What ends TLS for clients of `address`.
 pub(super) fn acceptor(tls: &Tls, address: SocketAddr) -> Result<TlsAcceptor, TlsError> {
     let (chain, key) = match tls {
@@ -75,8 +85,9 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 
 /// Makes a certificate and writes it, so that clients can be told to trust it. The key stays in memory.
 fn make(path: &Path, address: SocketAddr) -> Result<Identity, TlsError> {
-    let names = ["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned(), address.ip().to_string()];
-    let made = rcgen::generate_simple_self_signed(names)?;
+    let address = address.ip().to_string();
+    let names = ["localhost", "127.0.0.1", "::1", &address].into_iter().chain(EXCHANGE_HOSTS);
+    let made = rcgen::generate_simple_self_signed(names.map(str::to_owned).collect::<Vec<_>>())?;
     std::fs::write(path, made.cert.pem())
         .map_err(|error| TlsError::Write { file: path.display().to_string(), error })?;
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());

@@ -63,6 +63,17 @@ fn accounts_that_cannot_be_are_refused() {
     assert!(error.contains("9999"), "{error}");
 }
 
+/// A client that trusts a certificate.
+fn trusting(certificate: &std::path::Path) -> rustls::ClientConfig {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(certificate).expect("PEM")).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let mut tls = tls.expect("versions").with_root_certificates(roots).with_no_client_auth();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    tls
+}
+
 #[actix_web::test]
 async fn tls_with_a_certificate_of_its_own() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -70,13 +81,7 @@ async fn tls_with_a_certificate_of_its_own() {
     let exchange = start_with(|config| config.tls = Some(Tls::SelfSigned { certificate: certificate.clone() }));
     assert!(exchange.ws_url().starts_with("wss://") && exchange.rest_url().starts_with("https://"));
 
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(&certificate).expect("PEM")).expect("a certificate");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let mut tls = tls.expect("versions").with_root_certificates(roots).with_no_client_auth();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let connector = awc::Connector::new().rustls_0_23(Arc::new(tls));
+    let connector = awc::Connector::new().rustls_0_23(Arc::new(trusting(&certificate)));
     let http = awc::Client::builder().connector(connector).finish();
     let (_, mut framed): (_, actix_codec::Framed<awc::BoxedSocket, Codec>) =
         http.ws(exchange.ws_url()).connect().await.expect("a connection");
@@ -86,6 +91,33 @@ async fn tls_with_a_certificate_of_its_own() {
     assert_eq!(response.status().as_u16(), 200);
     let stranger = awc::Client::new().get(format!("{}/assets/", exchange.rest_url())).send().await;
     assert!(stranger.is_err(), "nobody trusts it unasked");
+}
+
+#[actix_web::test]
+async fn a_certificate_of_its_own_is_good_for_the_hosts_that_clients_have_written_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let certificate = folder.path().join("exchange.pem");
+    let exchange = start_with(|config| config.tls = Some(Tls::SelfSigned { certificate: certificate.clone() }));
+    let tls = tokio_rustls::TlsConnector::from(Arc::new(trusting(&certificate)));
+    let shakes_hands = async |host: &'static str| {
+        let stream = tokio::net::TcpStream::connect(exchange.addr()).await.expect("a connection");
+        tls.connect(host.try_into().expect("a name"), stream).await.is_ok()
+    };
+    for host in ["localhost", "api.coinflex.com", "webapi.coinflex.com", "api.coinfloor.co.uk"] {
+        assert!(shakes_hands(host).await, "{host}");
+    }
+    assert!(!shakes_hands("example.com").await);
+}
+
+#[actix_web::test]
+async fn accounts_without_balances_have_nothing_unless_demo_balances_are_wanted() {
+    let available = async |wanted| {
+        let exchange = start_with(|config| config.demo_balances = wanted);
+        let balances = async |account| rest(&exchange, Some(account), "GET", &format!("/balances/{XBT}")).await.1;
+        [balances(0).await["available"].clone(), balances(2).await["available"].clone()]
+    };
+    assert_eq!(available(false).await, [json!(1_000_000), json!(0)]);
+    assert_eq!(available(true).await, [json!(1_000_000), json!(10_000_000_000_i64)]);
 }
 
 #[actix_web::test]
@@ -102,6 +134,22 @@ async fn coinfloors_list_answers_at_the_root_and_tells_plain_balances() {
     client.expect_ok(login).await;
     let reply = client.expect_ok(json!({"method": "GetBalances"})).await;
     assert_eq!(reply["balances"][0], json!({"asset": XBT, "balance": 0}));
+}
+
+#[actix_web::test]
+async fn coinfloors_tonces_increase_until_all_orders_are_cancelled() {
+    let exchange = start_with(|config| {
+        config.listing = ListingChoice::Coinfloor;
+        config.accounts.iter_mut().for_each(|account| _ = account.balances.retain(|asset, _| asset == "XBT"));
+    });
+    let mut client = Client::logged_in(&exchange, 0).await;
+    let order = |tonce: i64| json!({"method": "PlaceOrder", "base": XBT, "counter": 64032, "quantity": -1, "price": 100, "tonce": tonce});
+    client.expect_ok(order(5)).await;
+    client.expect_ok(json!({"method": "CancelOrder", "tonce": 5})).await;
+    client.expect_refusal(order(5), 3, "Tonce is out of sequence.").await;
+    client.expect_ok(order(6)).await;
+    client.expect_ok(json!({"method": "CancelAllOrders"})).await;
+    client.expect_ok(order(5)).await;
 }
 
 #[actix_web::test]

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::model::{AssetCode, UserId};
 
 use super::trailing::{Span, Trailing, Volume};
-use super::{Amount, Micros, UserTrade};
+use super::{Amount, Micros, Tonce, UserTrade};
 
 /// Most past trades kept of one user; older ones are forgotten.
 pub const USER_TRADES_KEPT_MAX: usize = 10_000;
@@ -88,6 +88,8 @@ pub(super) struct Account {
     /// Trailing volume by asset.
     volumes: BTreeMap<AssetPlace, Trailing<Volume>>,
     pub trades: VecDeque<UserTrade>,
+    /// The greatest tonce since the last `CancelAllOrders`, or zero.
+    pub last_tonce: Tonce,
 }
 
 impl Account {
@@ -171,6 +173,7 @@ impl Accounts {
             holdings: holdings.into(),
             volumes: BTreeMap::new(),
             trades: VecDeque::new(),
+            last_tonce: Tonce(0),
         });
         Ok(())
     }

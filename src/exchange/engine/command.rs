@@ -50,6 +50,16 @@ pub enum Lifetime {
     FillOrKill,
 }
 
+/// What a tonce must be, besides not zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TonceRule {
+    /// That of none of the user's open orders: CoinFLEX's rule.
+    #[default]
+    Unique,
+    /// Greater than every tonce of the user's orders since its last `CancelAllOrders`, and than zero: Coinfloor's rule.
+    Increasing,
+}
+
 /// An order without a price, which never rests in the book.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarketOrder {
@@ -133,7 +143,7 @@ pub enum Refusal {
     /// The user has no such open order.
     #[error("The specified order was not found.")]
     OrderNotFound,
-    /// An open order of the user has this tonce.
+    /// The tonce is not as [`TonceRule`] says.
     #[error("Tonce is out of sequence.")]
     TonceOutOfSequence,
     /// The available balance does not cover the reservation.

@@ -40,7 +40,7 @@ use ticker::TickerKeeper;
 
 pub use account::{AccountError, USER_TRADES_KEPT_MAX, UserKind};
 pub use command::{
-    Command, Estimate, Lifetime, LimitOrder, MarketOrder, MarketSize, Modification, OrderRef, Refusal, Reply,
+    Command, Estimate, Lifetime, LimitOrder, MarketOrder, MarketSize, Modification, OrderRef, Refusal, Reply, TonceRule,
 };
 pub use event::{Event, Match, MatchSide, MatchedOrder, OpenOrder, Recipients, Ticker, TickerChange, Watchers};
 pub use fees::{FeeRates, FeeSchedule, FeeTooHigh, PartsPerMillion};
@@ -59,6 +59,7 @@ pub struct Engine {
     accounts: Accounts,
     orders: Orders,
     rounding: Rounding,
+    tonces: TonceRule,
     /// The time of what happens next. Never goes back, and steps forward after a trade.
     now: Micros,
     /// When the orders of some market are to be closed.
@@ -100,11 +101,18 @@ impl Engine {
             accounts: Accounts::new(listing.assets().len()),
             orders: Orders::default(),
             rounding: Rounding::new(seed),
+            tonces: TonceRule::default(),
             now: Micros::default(),
             next_expiry: listing.next_expiry(Micros::default()),
             stirred: Vec::new(),
             listing,
         }
+    }
+
+    /// With another rule for tonces than the usual one.
+    #[must_use]
+    pub fn with_tonces(self, tonces: TonceRule) -> Self {
+        Self { tonces, ..self }
     }
 
     /// Adds a user with what it starts with.

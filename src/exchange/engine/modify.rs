@@ -72,8 +72,9 @@ impl Engine {
         Ok(Reply::Cancelled(self.close(slot, events)))
     }
 
-    /// Cancels all orders of an account.
+    /// Cancels all orders of an account, after which its tonces may begin anew.
     pub(super) fn cancel_all(&mut self, account: AccountId, events: &mut Vec<Event>) -> Reply {
+        self.accounts[account].last_tonce = Tonce(0);
         let slots: Vec<_> = self.orders.of_account(account).map(|(slot, _)| slot).collect();
         Reply::AllCancelled(slots.into_iter().map(|slot| self.close(slot, events)).collect())
     }

@@ -6,7 +6,7 @@ use super::matching::Party;
 use super::order::{NewOrder, Slot};
 use super::{
     Amount, Engine, Event, Lifetime, LimitOrder, Market, MarketOrder, MarketSize, OPEN_ORDERS_MAX, OrderRef, Price,
-    Quantity, Refusal, Reply, Side, Tonce, UserKind,
+    Quantity, Refusal, Reply, Side, Tonce, TonceRule, UserKind,
 };
 
 impl Market {
@@ -76,6 +76,7 @@ impl Engine {
                 Lifetime::Persistent | Lifetime::FillOrKill => None,
             },
         });
+        self.note_tonce(account, order.tonce);
         let opened = self.orders[slot].view();
         self.tell_balance(account, asset, events);
         events.push(Event::OrderOpened(opened));
@@ -99,6 +100,7 @@ impl Engine {
         self.check_tonce(account, order.tonce)?;
         let (side, size) = order.size.magnitude()?;
         let market = self.open_market(order.pair)?;
+        self.note_tonce(account, order.tonce);
         let taker = Party { account, order: None, tonce: order.tonce };
         Ok(Reply::Executed { remaining: self.match_market(market, side, taker, size, events) })
     }
@@ -110,16 +112,23 @@ impl Engine {
         self.stir(market);
     }
 
-    /// A tonce must not be zero, nor that of another open order of the account.
+    /// A tonce must not be zero, and must be as the rule says.
     fn check_tonce(&self, account: AccountId, tonce: Option<Tonce>) -> Result<(), Refusal> {
-        match tonce {
-            None => Ok(()),
-            Some(Tonce(0)) => Err(Refusal::TonceZero),
-            Some(tonce) if self.orders.find(account, OrderRef::Tonce(tonce)).is_some() => {
-                Err(Refusal::TonceOutOfSequence)
-            }
-            Some(_) => Ok(()),
+        let Some(tonce) = tonce else { return Ok(()) };
+        if tonce == Tonce(0) {
+            return Err(Refusal::TonceZero);
         }
+        let is_taken = match self.tonces {
+            TonceRule::Unique => self.orders.find(account, OrderRef::Tonce(tonce)).is_some(),
+            TonceRule::Increasing => tonce <= self.accounts[account].last_tonce,
+        };
+        if is_taken { Err(Refusal::TonceOutOfSequence) } else { Ok(()) }
+    }
+
+    /// Notes the tonce of an order that is taken.
+    fn note_tonce(&mut self, account: AccountId, tonce: Option<Tonce>) {
+        let last = &mut self.accounts[account].last_tonce;
+        *last = tonce.map_or(*last, |tonce| tonce.max(*last));
     }
 }
 

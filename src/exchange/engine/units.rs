@@ -37,7 +37,7 @@ unit!(
     OrderId
 );
 unit!(
-    /// A number the client gives its order; not zero, and unique among the user's open orders.
+    /// A number the client gives its order; not zero, and as [`super::TonceRule`] says.
     Tonce
 );
 

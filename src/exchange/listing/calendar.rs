@@ -1,9 +1,9 @@
 //! When month futures run: to noon UTC on the last Friday of their month, from noon UTC on the Monday after the last
 //! Friday two months before.
 
-use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 
 use crate::exchange::engine::Micros;
 
@@ -24,6 +24,13 @@ pub(super) fn term(year: i16, month: usize) -> Option<Term> {
     Some(Term { start, expires: noon(last_friday(named)?)?, tenor: *TENORS.get(month)? })
 }
 
+/// The term of the next contract named for `month` that has not expired at `now`; `None` beyond the calendar.
+pub(super) fn next_term(now: Micros, month: usize) -> Option<Term> {
+    let year = Timestamp::from_microsecond(now.0).ok()?.to_zoned(TimeZone::UTC).year();
+    let term_of = |year| term(year, month).filter(|term| now < term.expires);
+    term_of(year).or_else(|| term_of(year.checked_add(1)?))
+}
+
 /// The last Friday of the month of `date`.
 fn last_friday(date: Date) -> Option<Date> {
     date.nth_weekday_of_month(-1, Weekday::Friday).ok()
@@ -40,7 +47,7 @@ mod tests {
     use super::*;
 
     fn text(time: Micros) -> String {
-        jiff::Timestamp::from_microsecond(time.0).unwrap().to_string()
+        Timestamp::from_microsecond(time.0).unwrap().to_string()
     }
 
     #[test]
@@ -57,6 +64,15 @@ mod tests {
         assert_eq!(text(term(2020, 5).unwrap().start), "2020-04-27T12:00:00Z");
         assert_eq!(text(term(2020, 2).unwrap().start), "2020-02-03T12:00:00Z", "the month may have ended by then");
         assert_eq!(text(term(2020, 0).unwrap().start), "2019-12-02T12:00:00Z");
+    }
+
+    #[test]
+    fn a_contract_is_followed_by_the_one_of_the_next_year() {
+        let june = term(2020, 5).unwrap();
+        assert_eq!(next_term(Micros(june.expires.0 - 1), 5), Some(june));
+        assert_eq!(next_term(june.expires, 5), term(2021, 5));
+        assert_eq!(next_term(june.expires, 11), term(2020, 11));
+        assert_eq!(next_term(Micros(i64::MAX), 5), None);
     }
 
     #[test]

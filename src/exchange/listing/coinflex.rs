@@ -1,6 +1,6 @@
 //! CoinFLEX's list. Every asset and price has a scale of 10000.
 
-use crate::exchange::engine::Price;
+use crate::exchange::engine::{Micros, Price};
 use crate::model::AssetCode;
 
 use super::calendar::{self, MONTHS};
@@ -65,6 +65,19 @@ impl Listing {
     /// The contracts of June 2020 (`XBTJUN20:USDTJUN20` and so on) are those of 2020 in every year's list.
     #[must_use]
     pub fn coinflex(year: i16) -> Option<Self> {
+        Self::with_contracts(|month| calendar::term(year, month))
+    }
+
+    /// CoinFLEX's list as it goes on: of every month the contract that expires next after `now`; `None` for times that
+    /// the calendar does not have.
+    ///
+    /// Clients have the codes and names of contracts written in, and those are the same every year.
+    #[must_use]
+    pub fn coinflex_at(now: Micros) -> Option<Self> {
+        Self::with_contracts(|month| calendar::next_term(now, month))
+    }
+
+    fn with_contracts(term: impl Fn(usize) -> Option<Term>) -> Option<Self> {
         let mut list = List::default();
         for (code, name) in SPOT {
             list.asset(code, name.to_owned(), None);
@@ -73,8 +86,7 @@ impl Listing {
             list.market(base, counter, tick, None);
         }
         for (month, code) in (0..).zip(0..12) {
-            let term = calendar::term(year, month)?;
-            list.futures(MONTHS[month], term, &MONTH_MARKETS, |asset| asset.january + code);
+            list.futures(MONTHS[month], term(month)?, &MONTH_MARKETS, |asset| asset.january + code);
         }
         let term = calendar::term(2020, 5)?;
         list.futures("JUN20", term, &JUNE_2020_MARKETS, |asset| asset.june_2020);
@@ -162,6 +174,19 @@ mod tests {
             assert_eq!(market.term.map(|term| term.tenor), tenor, "{name}");
             assert_eq!(list.market_id(market.pair), Some(id));
         }
+    }
+
+    #[test]
+    fn as_it_goes_on_no_month_contract_has_expired() {
+        let now = Micros(1_605_960_000_000_000); // 2020-11-21T12:00:00Z
+        let list = Listing::coinflex_at(now).unwrap();
+        let expired = list.markets().iter().filter(|market| market.has_expired(now));
+        assert!(expired.clone().all(|market| market.name.ends_with("JUN20")) && expired.count() == 4);
+        let expires = |name| list.market(list.market_named(name).unwrap()).term.map(|term| term.expires);
+        let [june, november] =
+            [(2021, 5), (2020, 10)].map(|(year, month)| calendar::term(year, month).unwrap().expires);
+        assert_eq!(expires("ETHJUN:USDTJUN"), Some(june));
+        assert_eq!(expires("ETHNOV:USDTNOV"), Some(november));
     }
 
     #[test]

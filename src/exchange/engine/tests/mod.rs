@@ -56,6 +56,12 @@ impl Floor {
         Self { engine, now: NOON, events: Vec::new() }
     }
 
+    /// Without fees, and with that rule for tonces.
+    fn with_tonces(rule: TonceRule) -> Self {
+        let Self { engine, now, events } = Self::new();
+        Self { engine: engine.with_tonces(rule), now, events }
+    }
+
     /// Carries out a command a second after the last; [`Floor::events`] has what came of it.
     fn execute(&mut self, user: UserId, command: Command) -> Result<Reply, Refusal> {
         self.now += 1_000_000;

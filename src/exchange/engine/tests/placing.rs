@@ -67,6 +67,31 @@ fn a_tonce_is_free_again_once_its_order_is_gone() {
 }
 
 #[test]
+fn where_tonces_must_increase_they_do_until_all_orders_are_cancelled() {
+    let mut floor = Floor::with_tonces(TonceRule::Increasing);
+    let place = |floor: &mut Floor, user, tonce| {
+        let order = LimitOrder { tonce: Some(Tonce(tonce)), ..order(1, USD) };
+        floor.limit(user, order).map(|order| order.id).map_err(Refusal::code)
+    };
+    place(&mut floor, ALICE, 5).unwrap();
+    assert_eq!(place(&mut floor, ALICE, 5), Err(3), "that of an open order");
+    assert_eq!(place(&mut floor, ALICE, 4), Err(3), "less");
+    assert_eq!(place(&mut floor, ALICE, 0), Err(8));
+    place(&mut floor, BOB, 1).expect("another user's tonces are its own");
+    floor.execute(ALICE, Command::Cancel(OrderRef::Tonce(Tonce(5)))).unwrap();
+    assert_eq!(place(&mut floor, ALICE, 5), Err(3), "its order is gone, and it stays used");
+    let refused = LimitOrder { tonce: Some(Tonce(9)), ..order(1, 0) };
+    floor.limit(ALICE, refused).unwrap_err();
+    let market = MarketOrder { pair: PAIR, tonce: Some(Tonce(6)), size: MarketSize::Quantity(Quantity(1)) };
+    floor.execute(ALICE, Command::PlaceMarket(market)).expect("a refused order has not used its tonce");
+    assert_eq!(place(&mut floor, ALICE, 6), Err(3), "a market order has");
+    floor.limit(ALICE, order(1, USD)).expect("an order needs no tonce");
+    floor.execute(ALICE, Command::CancelAll).unwrap();
+    assert_eq!(place(&mut floor, ALICE, -1), Err(3), "the counter begins at zero");
+    place(&mut floor, ALICE, 1).unwrap();
+}
+
+#[test]
 fn a_customer_has_at_most_a_thousand_open_orders_and_a_simulated_trader_any_number() {
     let mut floor = Floor::new();
     for _ in 0..OPEN_ORDERS_MAX {
