@@ -13,8 +13,8 @@ use crate::venue::coinflex::wire::{
 pub fn notice(event: &Event, listing: &Listing, reader: Option<UserId>) -> Notice {
     let own = |owner| reader == Some(owner);
     match *event {
-        Event::BalanceChanged { asset, balance, .. } => {
-            Notice::BalanceChanged(BalanceChanged { asset, balance: balance.0 })
+        Event::BalanceChanged { balance, .. } | Event::ReservationChanged { balance, .. } => {
+            Notice::BalanceChanged(BalanceChanged { asset: balance.asset, balance: balance.available.0 })
         }
         Event::OrderOpened(order) => Notice::OrderOpened(order_change(&order, listing, own(order.owner))),
         Event::OrderModified(order) => Notice::OrderModified(order_change(&order, listing, own(order.owner))),

@@ -3,7 +3,7 @@
 use crate::exchange::listing::MarketId;
 use crate::model::{AssetCode, Patch, UserId};
 
-use super::{Amount, Micros, OrderId, Price, Quantity, Side, Tonce};
+use super::{Amount, Balance, Micros, OrderId, Price, Quantity, Side, Tonce};
 
 /// Something that happened. Events come in the order in which they are to reach every recipient:
 /// a reservation's balance before the order opens, a match before its balances, a close before what it frees.
@@ -13,10 +13,15 @@ pub enum Event {
     BalanceChanged {
         /// Whose.
         user: UserId,
-        /// In what.
-        asset: AssetCode,
-        /// Available now.
-        balance: Amount,
+        /// What there is now.
+        balance: Balance,
+    },
+    /// Only the reserved part of a balance changed. No notice tells it, nor does version 1 of the event stream.
+    ReservationChanged {
+        /// Whose.
+        user: UserId,
+        /// What there is now.
+        balance: Balance,
     },
     /// An order entered the book, or is about to match.
     OrderOpened(OpenOrder),
@@ -159,7 +164,7 @@ pub struct TickerChange {
     pub volume: Patch<Quantity>,
 }
 
-/// Who gets an event. An owner gets one private copy on each connection that is logged in as that user; every watcher
+/// Who gets the notice of an event. An owner gets one private copy on each connection that is logged in as that user; every watcher
 /// who is not an owner gets the public copy, without tonces, fees and `taker`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recipients {
@@ -179,7 +184,7 @@ pub enum Watchers {
 }
 
 impl Event {
-    /// Who gets it.
+    /// Who gets its notice.
     #[must_use]
     pub fn recipients(&self) -> Recipients {
         let (owners, watchers) = match self {
@@ -191,6 +196,7 @@ impl Event {
                 let second = (ask.owner != bid.owner).then_some(ask.owner);
                 ([Some(bid.owner), second], Some(Watchers::Book(*market)))
             }
+            Self::ReservationChanged { .. } => ([None, None], None),
             Self::TickerChanged { market, .. } => ([None, None], Some(Watchers::Ticker(*market))),
         };
         Recipients { owners, watchers }

@@ -32,7 +32,7 @@ use crate::model::{AssetCode, UserId};
 
 use super::listing::{Listing, MarketId, Pair};
 
-use account::{AccountId, Accounts, AssetPlace};
+use account::{AccountId, Accounts, AssetPlace, Holding};
 use book::Book;
 use fees::Rounding;
 use order::Orders;
@@ -194,10 +194,23 @@ impl Engine {
         }
     }
 
-    /// Tells an account's available balance of an asset.
+    /// Tells an account's balance of an asset.
     fn tell_balance(&self, account: AccountId, asset: AssetPlace, events: &mut Vec<Event>) {
+        let (user, balance) = self.holding(account, asset);
+        events.push(Event::BalanceChanged { user, balance });
+    }
+
+    /// Tells what an account has reserved of an asset.
+    fn tell_reservation(&self, account: AccountId, asset: AssetPlace, events: &mut Vec<Event>) {
+        let (user, balance) = self.holding(account, asset);
+        events.push(Event::ReservationChanged { user, balance });
+    }
+
+    fn holding(&self, account: AccountId, asset: AssetPlace) -> (UserId, Balance) {
         let account = &self.accounts[account];
-        let balance = Amount(account.holdings[asset].available);
-        events.push(Event::BalanceChanged { user: account.user, asset: self.asset_code(asset), balance });
+        let Holding { available, reserved, .. } = account.holdings[asset];
+        let balance =
+            Balance { asset: self.asset_code(asset), available: Amount(available), reserved: Amount(reserved) };
+        (account.user, balance)
     }
 }

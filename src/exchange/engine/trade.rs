@@ -2,7 +2,7 @@
 
 use crate::exchange::listing::MarketId;
 
-use super::account::AccountId;
+use super::account::{AccountId, Holding};
 use super::fees::{PartsPerMillion, quantity_for, total_up, total_within};
 use super::matching::Party;
 use super::order::Order;
@@ -57,9 +57,9 @@ impl Engine {
 
         let balances = [(bid.account, base), (bid.account, counter), (ask.account, base), (ask.account, counter)];
         let balances = if with_oneself { &balances[..2] } else { &balances[..] };
-        let mut before = [0; 4];
+        let mut before = [Holding::default(); 4];
         for (before, (account, asset)) in before.iter_mut().zip(balances) {
-            *before = self.accounts[*account].holdings[*asset].available;
+            *before = self.accounts[*account].holdings[*asset];
         }
         self.settle_bid(deal, total + bid_fee);
         self.settle_ask(deal, total - ask_fee);
@@ -86,8 +86,11 @@ impl Engine {
         };
         events.push(Event::OrdersMatched(matched));
         for ((account, asset), before) in balances.iter().zip(before) {
-            if self.accounts[*account].holdings[*asset].available != before {
+            let now = self.accounts[*account].holdings[*asset];
+            if now.available != before.available {
                 self.tell_balance(*account, *asset, events);
+            } else if now.reserved != before.reserved {
+                self.tell_reservation(*account, *asset, events);
             }
         }
         self.note(&matched, bid.account, ask.account, events);

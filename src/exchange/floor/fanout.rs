@@ -12,7 +12,7 @@ impl Floor {
     /// Tells everybody what the engine said since the last time. Who does not read is cut off.
     pub(in crate::exchange) fn publish(&mut self) {
         let mut events = std::mem::take(&mut self.events);
-        self.streams.record(&events, &self.engine, &self.customers);
+        self.streams.record(&events, self.engine.listing(), &self.customers);
         let mut sent = 0;
         for event in &events {
             sent += self.tell(event);

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use foldhash::{HashMap, HashSet};
+use foldhash::HashSet;
 use serde::Serialize;
 
 use super::Floor;
 use crate::clock::nanos;
-use crate::exchange::engine::{Balance, ConnectionId, Engine, Event, Match, Micros};
-use crate::exchange::listing::{Listing, MarketId};
+use crate::exchange::engine::{Balance, ConnectionId, Event, Micros};
+use crate::exchange::listing::Listing;
 use crate::exchange::notices::notice;
 use crate::exchange::peer::Peer;
 use crate::model::{AssetCode, Stamp, UserId};
@@ -52,19 +52,11 @@ impl EventId {
 /// The readers and what they can resume from.
 pub(super) struct Streams {
     epoch: i64,
-    /// Number of the first record of the history.
+    /// Number of the first event of the history.
     first: u64,
-    history: VecDeque<Record>,
+    history: VecDeque<Event>,
     readers: Vec<Reader>,
-    /// What version 2 last said of a customer's balance.
-    told: HashMap<(UserId, AssetCode), Balance>,
     kept_alive: Option<Stamp>,
-}
-
-enum Record {
-    Event(Event),
-    /// For version 2, which tells of both balances, what the command left of them.
-    Balance(UserId, Balance),
 }
 
 struct Reader {
@@ -104,40 +96,34 @@ impl Streams {
             first: 0,
             history: VecDeque::new(),
             readers: Vec::new(),
-            told: HashMap::default(),
             kept_alive: None,
         }
     }
 
     /// Keeps and tells what happened. What is private to simulated users is of no interest to anybody.
-    pub(super) fn record(&mut self, events: &[Event], engine: &Engine, customers: &HashSet<UserId>) {
+    pub(super) fn record(&mut self, events: &[Event], listing: &Listing, customers: &HashSet<UserId>) {
         for event in events {
-            for (user, asset) in touched(event, engine.listing()).filter(|(user, _)| customers.contains(user)) {
-                if let Some(balance) = engine.balance(user, asset)
-                    && self.told.insert((user, asset), balance) != Some(balance)
-                {
-                    self.append(Record::Balance(user, balance), engine.listing());
-                }
-            }
             match event {
                 Event::OrderModified(_) => {}
-                Event::BalanceChanged { user, .. } | Event::TradeVolumeChanged { user, .. }
+                Event::BalanceChanged { user, .. }
+                | Event::ReservationChanged { user, .. }
+                | Event::TradeVolumeChanged { user, .. }
                     if !customers.contains(user) => {}
-                _ => self.append(Record::Event(event.clone()), engine.listing()),
+                _ => self.append(event.clone(), listing),
             }
         }
     }
 
-    fn append(&mut self, record: Record, listing: &Listing) {
+    fn append(&mut self, event: Event, listing: &Listing) {
         let number = self.first + self.history.len() as u64;
         // Most readers get the same copy of most events.
         let mut public: [Option<Option<Bytes>>; 2] = [None, None];
         self.readers.retain(|reader| {
-            let own = reader.user.filter(|user| record.concerns(*user));
+            let own = reader.user.filter(|user| concerns(&event, *user));
             let chunk = match own {
-                Some(user) => record.render(self.epoch, number, Some(user), reader.version, listing),
+                Some(user) => render(&event, self.epoch, number, Some(user), reader.version, listing),
                 None => public[reader.version as usize]
-                    .get_or_insert_with(|| record.render(self.epoch, number, None, reader.version, listing))
+                    .get_or_insert_with(|| render(&event, self.epoch, number, None, reader.version, listing))
                     .clone(),
             };
             let taken = chunk.is_none_or(|chunk| reader.peer.outbox.push(chunk).is_ok());
@@ -150,14 +136,14 @@ impl Streams {
             self.history.pop_front();
             self.first += 1;
         }
-        self.history.push_back(record);
+        self.history.push_back(event);
     }
 
     fn resume(&self, reader: &Reader, last: Option<EventId>, listing: &Listing) {
         let Some(last) = last.filter(|last| last.epoch == self.epoch) else { return };
         let missed = last.number.saturating_add(1).saturating_sub(self.first);
-        for (number, record) in (self.first..).zip(&self.history).skip(usize::try_from(missed).unwrap_or(usize::MAX)) {
-            if let Some(chunk) = record.render(self.epoch, number, reader.user, reader.version, listing)
+        for (number, event) in (self.first..).zip(&self.history).skip(usize::try_from(missed).unwrap_or(usize::MAX)) {
+            if let Some(chunk) = render(event, self.epoch, number, reader.user, reader.version, listing)
                 && reader.peer.outbox.push(chunk).is_err()
             {
                 reader.peer.cut();
@@ -187,71 +173,52 @@ impl Streams {
     }
 }
 
-/// Whose balances of what an event may have changed.
-fn touched(event: &Event, listing: &Listing) -> impl Iterator<Item = (UserId, AssetCode)> {
-    let of_market = |users: [UserId; 2], market: MarketId| {
-        let pair = listing.market(market).pair;
-        users.into_iter().flat_map(move |user| [(user, pair.base), (user, pair.counter)]).collect::<Vec<_>>()
-    };
-    match *event {
-        Event::BalanceChanged { user, asset, .. } => vec![(user, asset)],
-        Event::OrderOpened(order) | Event::OrderModified(order) | Event::OrderClosed { order, .. } => {
-            of_market([order.owner; 2], order.market)
-        }
-        Event::OrdersMatched(Match { market, bid, ask, .. }) => of_market([bid.owner, ask.owner], market),
-        Event::TickerChanged { .. } | Event::TradeVolumeChanged { .. } => Vec::new(),
+/// Whether the user gets a copy of its own.
+fn concerns(event: &Event, user: UserId) -> bool {
+    match event {
+        Event::ReservationChanged { user: owner, .. } => *owner == user,
+        _ => event.recipients().owners.contains(&Some(user)),
     }
-    .into_iter()
 }
 
-impl Record {
-    /// Whether the user gets a copy of its own.
-    fn concerns(&self, user: UserId) -> bool {
-        match self {
-            Self::Event(event) => event.recipients().owners.contains(&Some(user)),
-            Self::Balance(owner, _) => *owner == user,
-        }
+/// The event for one reader; `None` if it does not get it.
+fn render(
+    event: &Event,
+    epoch: i64,
+    number: u64,
+    user: Option<UserId>,
+    version: Version,
+    listing: &Listing,
+) -> Option<Bytes> {
+    #[derive(Serialize)]
+    struct BothBalances {
+        asset: AssetCode,
+        available: i64,
+        reserved: i64,
     }
-
-    /// The record for one reader; `None` if it does not get it.
-    fn render(
-        &self,
-        epoch: i64,
-        number: u64,
-        user: Option<UserId>,
-        version: Version,
-        listing: &Listing,
-    ) -> Option<Bytes> {
-        #[derive(Serialize)]
-        struct BothBalances {
-            asset: AssetCode,
-            available: i64,
-            reserved: i64,
+    let own = user.is_some_and(|user| concerns(event, user));
+    let (name, json) = match (event, version) {
+        (Event::BalanceChanged { balance, .. } | Event::ReservationChanged { balance, .. }, Version::Two) if own => {
+            let Balance { asset, available, reserved } = *balance;
+            ("BalanceChanged", json(&BothBalances { asset, available: available.0, reserved: reserved.0 }))
         }
-        let own = user.is_some_and(|user| self.concerns(user));
-        let (name, json) = match (self, version) {
-            (Self::Balance(_, balance), Version::Two) if own => {
-                let (available, reserved) = (balance.available.0, balance.reserved.0);
-                ("BalanceChanged", json(&BothBalances { asset: balance.asset, available, reserved }))
+        (Event::ReservationChanged { .. }, _) => return None,
+        _ => match (notice(event, listing, user), version) {
+            (Notice::BalanceChanged(balance), Version::One) if own => ("BalanceChanged", json(&balance)),
+            (Notice::TradeVolumeChanged(volume), Version::Two) if own => ("UserTradeVolumeChanged", json(&volume)),
+            (Notice::OrderOpened(order), _) => ("OrderOpened", json(&order)),
+            (Notice::OrdersMatched(trade), _) => {
+                ("OrdersMatched", json(&OrdersMatched { taker_side: None, taker: None, ..*trade }))
             }
-            (Self::Balance(..), _) => return None,
-            (Self::Event(event), _) => match (notice(event, listing, user), version) {
-                (Notice::BalanceChanged(balance), Version::One) if own => ("BalanceChanged", json(&balance)),
-                (Notice::TradeVolumeChanged(volume), Version::Two) if own => ("UserTradeVolumeChanged", json(&volume)),
-                (Notice::OrderOpened(order), _) => ("OrderOpened", json(&order)),
-                (Notice::OrdersMatched(trade), _) => {
-                    ("OrdersMatched", json(&OrdersMatched { taker_side: None, taker: None, ..*trade }))
-                }
-                (Notice::OrderClosed(order), _) => ("OrderClosed", json(&OrderClosed { time_closed: None, ..order })),
-                (Notice::TickerChanged(ticker), _) => ("TickerChanged", json(&ticker)),
-                _ => return None,
-            },
-        };
-        let mut chunk = String::with_capacity(json.len() + 64);
-        // Writing to a string cannot fail.
-        let _ = write!(chunk, "id: {epoch}-{number}\nevent: {name}\ndata: {json}\n\n");
-        Some(Bytes::from(chunk))
-    }
+            (Notice::OrderClosed(order), _) => ("OrderClosed", json(&OrderClosed { time_closed: None, ..order })),
+            (Notice::TickerChanged(ticker), _) => ("TickerChanged", json(&ticker)),
+            _ => return None,
+        },
+    };
+    let mut chunk = String::with_capacity(json.len() + 64);
+    // Writing to a string cannot fail.
+    let _ = write!(chunk, "id: {epoch}-{number}\nevent: {name}\ndata: {json}\n\n");
+    Some(Bytes::from(chunk))
 }
 
 fn json(body: &impl Serialize) -> String {

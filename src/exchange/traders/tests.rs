@@ -29,6 +29,7 @@ fn traders(engine: &mut Engine, config: &TradersConfig, seed: u64) -> Traders {
 fn facets(event: &Event) -> Vec<&'static str> {
     match event {
         Event::BalanceChanged { .. } => vec!["balance"],
+        Event::ReservationChanged { .. } => vec![],
         Event::OrderOpened(_) => vec!["opened"],
         Event::OrderModified(_) => vec!["modified"],
         Event::OrdersMatched(matched) => [matched.bid.order, matched.ask.order]

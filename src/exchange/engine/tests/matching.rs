@@ -28,6 +28,7 @@ fn what_happens_is_told_in_the_documented_order() {
         format!("matched 10 {}", 100 * USD),
         format!("balance 2 63488 {}", XBT_START + 10),
         format!("balance 2 65283 {}", usdt - 2_010),
+        "reserved 1 63488 0".into(),
         format!("balance 1 65283 {}", usdt + 1_000),
         "volume 2 10".into(),
         "volume 1 10".into(),

@@ -136,7 +136,12 @@ fn order(quantity: i64, price: i64) -> LimitOrder {
 
 fn word(event: &Event) -> String {
     match event {
-        Event::BalanceChanged { user, asset, balance } => format!("balance {user} {asset} {balance}"),
+        Event::BalanceChanged { user, balance: Balance { asset, available, .. } } => {
+            format!("balance {user} {asset} {available}")
+        }
+        Event::ReservationChanged { user, balance: Balance { asset, reserved, .. } } => {
+            format!("reserved {user} {asset} {reserved}")
+        }
         Event::OrderOpened(order) => format!("opened {} {}", order.id, order.quantity),
         Event::OrderModified(order) => format!("modified {} {} {}", order.id, order.quantity, order.price),
         Event::OrdersMatched(matched) => format!("matched {} {}", matched.quantity, matched.price),

@@ -149,7 +149,7 @@ struct Listener {
     bids: BTreeMap<i64, Vec<(OrderId, i64)>>,
     asks: BTreeMap<i64, Vec<(OrderId, i64)>>,
     ticker: Ticker,
-    balances: BTreeMap<(UserId, AssetCode), Amount>,
+    balances: BTreeMap<(UserId, AssetCode), Balance>,
     last_trade: Micros,
 }
 
@@ -167,7 +167,7 @@ impl Listener {
         }
         for user in [ALICE, BOB, CAROL] {
             for balance in engine.balances(user) {
-                listener.balances.insert((user, balance.asset), balance.available);
+                listener.balances.insert((user, balance.asset), balance);
             }
         }
         listener
@@ -223,9 +223,16 @@ impl Listener {
             }
             Event::OrdersMatched(matched) => self.hear_match(matched),
             Event::TickerChanged { change, .. } => self.hear_ticker(change),
-            Event::BalanceChanged { user, asset, balance } => {
-                let old = self.balances.insert((*user, *asset), *balance);
-                assert_ne!(old, Some(*balance), "a balance was told that had not changed");
+            Event::BalanceChanged { user, balance } => {
+                let old = self.balances.insert((*user, balance.asset), *balance);
+                let old = old.map(|old| old.available);
+                assert_ne!(old, Some(balance.available), "a balance was told that had not changed");
+            }
+            Event::ReservationChanged { user, balance } => {
+                if let Some(old) = self.balances.insert((*user, balance.asset), *balance) {
+                    assert_eq!(old.available, balance.available, "more than the reservation changed");
+                    assert_ne!(old.reserved, balance.reserved, "a reservation was told that had not changed");
+                }
             }
             Event::TradeVolumeChanged { .. } => {}
         }
@@ -290,7 +297,7 @@ impl Listener {
         assert_eq!((self.ticker.bid, self.ticker.ask), (bid, ask));
         assert!(bid.zip(ask).is_none_or(|(bid, ask)| bid < ask), "crossed: {bid:?} {ask:?}");
         for ((user, asset), balance) in &self.balances {
-            assert_eq!(engine.balance(*user, *asset).unwrap().available, *balance, "user {user}, asset {asset}");
+            assert_eq!(engine.balance(*user, *asset).unwrap(), *balance, "user {user}, asset {asset}");
         }
     }
 }
