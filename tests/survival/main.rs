@@ -1,0 +1,4 @@
+//! What kills other recorders: the program as a child process, killed, stopped, starved and lied to by its disk.
+
+mod kill;
+mod scene;
