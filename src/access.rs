@@ -9,10 +9,9 @@ use rustls::ClientConfig;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::config::{BuiltInExchange, BuiltInListing, Credentials, Link, Source};
+use crate::config::{BuiltInExchange, BuiltInListing, Credentials, Link, Login, Source};
 use crate::connection::rest::Rest;
 use crate::connection::{Dialer, client_config};
-use crate::crypto::{OsRandomness, SigningKey};
 use crate::exchange::{self, Exchange, ExchangeConfig, ListingChoice, Running, Simulation};
 use crate::exit::{Exit, Failure};
 use crate::model::{Catalog, Listings};
@@ -64,16 +63,15 @@ impl Access {
     /// If a secret is not where the configuration says.
     pub fn account(&self, source: &Source) -> Result<Option<Arc<Account>>, Failure> {
         let demo = || self.exchange.as_ref().and_then(|exchange| exchange.accounts().first());
-        let credentials = match (&source.login, demo()) {
-            (Some(login), _) => login.credentials()?,
+        let account = match (&source.login, demo()) {
+            (Some(login), _) => login.account()?,
             (None, Some(demo)) => {
-                Credentials { user: demo.id, cookie: demo.cookie.clone(), passphrase: demo.passphrase.clone() }
+                let (cookie, passphrase) = (demo.cookie.clone(), demo.passphrase.clone());
+                Credentials { user: demo.id, cookie, passphrase }.account()
             }
             (None, None) => return Ok(None),
         };
-        let Credentials { user, cookie, passphrase } = credentials;
-        let key = SigningKey::derive(user, passphrase.expose());
-        Ok(Some(Arc::new(Account { user, cookie, passphrase, key, randomness: Arc::new(OsRandomness) })))
+        Ok(Some(Arc::new(account)))
     }
 
     /// What the source lists now; where it does not say, what is known without it (see [`known`]).
@@ -133,7 +131,7 @@ fn start(settings: &BuiltInExchange, source: &Source) -> Result<Running, Failure
         let rate = rate.and_then(NonZeroU32::new).unwrap_or(simulation.rate);
         Simulation { markets: markets.clone(), rate, ..simulation }
     });
-    if let Some(login) = &source.login {
+    if let Some(Login::User(login)) = &source.login {
         let Credentials { user, cookie, passphrase } = login.credentials()?;
         config.demo_balances = true;
         config.accounts = vec![exchange::Account { id: user, cookie, passphrase, balances: Default::default() }];

@@ -142,6 +142,7 @@ impl World {
             method: "WatchOrders".into(),
             markets: vec![MarketPattern::parse("XBT:USDT").unwrap()],
             stale_after: None,
+            options: Default::default(),
         };
         let plan = Plan {
             source: "test".into(),

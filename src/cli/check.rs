@@ -32,7 +32,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let config = Config::load(&args.files)?;
     let logins = config.sources.iter().filter_map(|source| source.login.as_ref());
-    let errors = logins.filter_map(|login| login.credentials().err());
+    let errors = logins.filter_map(|login| login.account().err());
     ConfigErrors::check(errors.flat_map(ConfigErrors::into_errors).collect())?;
 
     let checked =

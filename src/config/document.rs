@@ -290,10 +290,23 @@ impl<'d> Field<'d> {
         }
     }
 
+    /// A word: a text, or an integer as it is written.
+    pub(super) fn word(&self) -> Option<String> {
+        match self.value.get_ref() {
+            DeValue::Integer(integer) if integer.radix() == 10 => Some(integer.as_str().to_owned()),
+            _ => self.text("a word or an integer").map(str::to_owned),
+        }
+    }
+
     /// One of a few words.
     pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text(&format!("one of {}", listed(choices.iter().map(|(word, _)| *word))))?;
+        self.choice_of(text, choices)
+    }
+
+    /// What one of a few words, found here, stands for.
+    pub(super) fn choice_of<T: Copy>(&self, text: &str, choices: &[(&str, T)]) -> Option<T> {
         let words = || choices.iter().map(|(word, _)| *word);
-        let text = self.text(&format!("one of {}", listed(words())))?;
         match choices.iter().find(|(word, _)| *word == text) {
             Some((_, value)) => Some(*value),
             None => match near_match(text, words()) {

@@ -62,7 +62,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::{ConfigError, ConfigErrors, Place};
-pub use secret::{Credentials, Login};
+pub use secret::{Credentials, KeyLogin, Login, UserLogin, WalletLogin};
 pub use source::{BuiltInExchange, BuiltInListing, Limits, Link, Pace, Source};
 
 use crate::exit::Exit;

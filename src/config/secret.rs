@@ -6,13 +6,15 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::crypto::Secret;
+use crate::crypto::{OsRandomness, Secret, SigningKey};
 use crate::model::UserId;
+use crate::venue::{Account, AccountKind, KeyAccount, UserAccount, WalletAccount};
 
-use super::document::{Field, Section};
+use super::document::Field;
 use super::error::{ConfigError, ConfigErrors, Place};
 
 /// A secret is at most this long.
@@ -20,14 +22,40 @@ const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
 /// Who logs in at a source, and where the secrets for it are.
 #[derive(Clone, Debug)]
-pub struct Login {
+pub enum Login {
+    /// A user of CoinFLEX.
+    User(UserLogin),
+    /// Whoever has an API key.
+    Key(KeyLogin),
+    /// Whoever has a key to a wallet.
+    Wallet(WalletLogin),
+}
+
+/// A user of CoinFLEX.
+#[derive(Clone, Debug)]
+pub struct UserLogin {
     /// The user.
     pub user: UserId,
     cookie: SecretSource,
     passphrase: SecretSource,
 }
 
-/// The secrets of a login, as read.
+/// An API key.
+#[derive(Clone, Debug)]
+pub struct KeyLogin {
+    key: SecretSource,
+    secret: SecretSource,
+    passphrase: Option<SecretSource>,
+}
+
+/// A wallet, and a key that may log in for it.
+#[derive(Clone, Debug)]
+pub struct WalletLogin {
+    wallet: String,
+    session_key: SecretSource,
+}
+
+/// The secrets of a user of CoinFLEX, as read.
 #[derive(Debug)]
 pub struct Credentials {
     /// The user.
@@ -53,43 +81,97 @@ enum Origin {
     Literal(Secret),
 }
 
+/// What to write where a secret is missing.
+const REMEDY: &str = "write { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }";
+
 impl Login {
-    /// Reads `[source.account]`. `literal`: whether secrets may be written there as they are.
-    pub(super) fn read(section: Section<'_>, literal: bool) -> Option<Self> {
-        let mut section = section.secret();
-        let user = section.required("user_id", "give the number of the account's user", |field| {
-            field.integer(0..=u64::MAX).map(UserId)
-        });
-        let remedy = "write { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }";
-        let cookie = section.required("cookie", remedy, |field| SecretSource::read(field, literal));
-        let passphrase = section.required("passphrase", remedy, |field| SecretSource::read(field, literal));
+    /// Reads `[source.account]`, as the venue wants it. `literal`: whether secrets may be written there as they are.
+    pub(super) fn read(field: &Field<'_>, kind: AccountKind, literal: bool) -> Option<Self> {
+        let mut section = field.section()?.secret();
+        let secret = |field: &Field<'_>| SecretSource::read(field, literal);
+        let login = match kind {
+            AccountKind::None => return field.fail("this venue has no account streams; leave it out"),
+            AccountKind::User => {
+                let user = section.required("user_id", "give the number of the account's user", |field| {
+                    field.integer(0..=u64::MAX).map(UserId)
+                });
+                let cookie = section.required("cookie", REMEDY, secret);
+                let passphrase = section.required("passphrase", REMEDY, secret);
+                let read = || Some(Self::User(UserLogin { user: user?, cookie: cookie?, passphrase: passphrase? }));
+                read()
+            }
+            AccountKind::Key | AccountKind::KeyAndPassphrase => {
+                let key = section.required("key", REMEDY, secret);
+                let api_secret = section.required("secret", REMEDY, secret);
+                let passphrase =
+                    (kind == AccountKind::KeyAndPassphrase).then(|| section.required("passphrase", REMEDY, secret));
+                let read = || {
+                    let passphrase = passphrase.map_or(Some(None), |read| read.map(Some))?;
+                    Some(Self::Key(KeyLogin { key: key?, secret: api_secret?, passphrase }))
+                };
+                read()
+            }
+            AccountKind::Wallet => {
+                let wallet = section.required("wallet", "give the wallet's address", |field| field.text("an address"));
+                let session_key = section.required("session_key", REMEDY, secret);
+                let read = || Some(Self::Wallet(WalletLogin { wallet: wallet?.to_owned(), session_key: session_key? }));
+                read()
+            }
+        };
         section.finish();
-        Some(Self { user: user?, cookie: cookie?, passphrase: passphrase? })
+        login
     }
 
-    /// A login whose secrets are in the environment, as `FEEDTAPE_COOKIE` and `FEEDTAPE_PASSPHRASE`; it was asked for
-    /// at `place`.
+    /// The login of a user whose secrets are in the environment, as `FEEDTAPE_COOKIE` and `FEEDTAPE_PASSPHRASE`; it
+    /// was asked for at `place`.
     #[must_use]
     pub fn of_environment(user: UserId, place: &Place) -> Self {
         let variable = |name: &str| {
             let key = format!("{}: {name}", place.key);
             SecretSource { place: Place { key, ..place.clone() }, from: Origin::Env(name.to_owned()) }
         };
-        Self { user, cookie: variable("FEEDTAPE_COOKIE"), passphrase: variable("FEEDTAPE_PASSPHRASE") }
+        let (cookie, passphrase) = (variable("FEEDTAPE_COOKIE"), variable("FEEDTAPE_PASSPHRASE"));
+        Self::User(UserLogin { user, cookie, passphrase })
     }
 
     /// Gets the secrets from where they are.
     ///
     /// # Errors
     /// If one of them is not there, is empty or not UTF-8, or is a file that others can read.
-    pub fn credentials(&self) -> Result<Credentials, ConfigErrors> {
-        match (self.cookie.get(), self.passphrase.get()) {
-            (Ok(cookie), Ok(passphrase)) => Ok(Credentials { user: self.user, cookie, passphrase }),
-            (cookie, passphrase) => {
-                let errors = [cookie.err(), passphrase.err()].into_iter().flatten().collect();
-                Err(ConfigErrors::check(errors).expect_err("one of the two failed"))
+    pub fn account(&self) -> Result<Account, ConfigErrors> {
+        Ok(match self {
+            Self::User(login) => login.credentials()?.account(),
+            Self::Key(login) => {
+                let [key, secret] = SecretSource::get_all([&login.key, &login.secret])?;
+                let passphrase = login.passphrase.as_ref().map(|source| SecretSource::get_all([source])).transpose()?;
+                Account::Key(KeyAccount { key, secret, passphrase: passphrase.map(|[passphrase]| passphrase) })
             }
-        }
+            Self::Wallet(login) => {
+                let [session_key] = SecretSource::get_all([&login.session_key])?;
+                Account::Wallet(WalletAccount { wallet: login.wallet.clone(), session_key })
+            }
+        })
+    }
+}
+
+impl UserLogin {
+    /// Gets the secrets from where they are.
+    ///
+    /// # Errors
+    /// As for [`Login::account`].
+    pub fn credentials(&self) -> Result<Credentials, ConfigErrors> {
+        let [cookie, passphrase] = SecretSource::get_all([&self.cookie, &self.passphrase])?;
+        Ok(Credentials { user: self.user, cookie, passphrase })
+    }
+}
+
+impl Credentials {
+    /// The account, with the key derived and the system's randomness.
+    #[must_use]
+    pub fn account(self) -> Account {
+        let Self { user, cookie, passphrase } = self;
+        let key = SigningKey::derive(user, passphrase.expose());
+        Account::User(UserAccount { user, cookie, passphrase, key, randomness: Arc::new(OsRandomness) })
     }
 }
 
@@ -122,6 +204,19 @@ impl SecretSource {
         }
         let from = env.map(Origin::Env).or(file.map(Origin::File)).or(credential.map(Origin::Credential))?;
         Some(Self { place: field.place(), from })
+    }
+
+    /// Gets several, or says of each why not.
+    fn get_all<const N: usize>(sources: [&Self; N]) -> Result<[Secret; N], ConfigErrors> {
+        let (mut secrets, mut errors) = (Vec::with_capacity(N), Vec::new());
+        for source in sources {
+            match source.get() {
+                Ok(secret) => secrets.push(secret),
+                Err(error) => errors.push(error),
+            }
+        }
+        ConfigErrors::check(errors)?;
+        Ok(secrets.try_into().expect("each was got"))
     }
 
     fn get(&self) -> Result<Secret, ConfigError> {

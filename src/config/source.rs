@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use crate::journal::{Plan, PollPlan, SubscribePlan, Timing};
 use crate::model::{Catalog, CatalogOrigin, MarketPattern, Timestamp, UserId};
-use crate::venue::{VENUES, Venue};
+use crate::venue::{Account, AccountKind, VENUES, Venue};
 
 use super::document::{Field, Section};
 use super::error::{ConfigErrors, Place};
@@ -143,14 +143,15 @@ impl Source {
         self.login.is_some() || matches!(self.link, Link::BuiltIn(_))
     }
 
-    /// What its sessions must know. `url` and `user` are the source's own, or what the built-in exchange says.
+    /// What its sessions must know. `url` and `account` are the source's own, or what the built-in exchange says.
     #[must_use]
-    pub fn plan(&self, url: &str, user: Option<UserId>, first: bool) -> Plan {
+    pub fn plan(&self, url: &str, account: Option<&Account>, first: bool) -> Plan {
         Plan {
             source: self.name.clone(),
             venue: self.venue.name().to_owned(),
             url: url.to_owned(),
-            user,
+            user: account.and_then(Account::user),
+            logs_in: account.is_some_and(|account| account.user().is_none()),
             login_withheld: None,
             first,
             subscribe: self.subscribe.clone(),
@@ -208,8 +209,8 @@ impl Source {
         let link = read_link(&mut section, venue);
         let built_in = section.has("exchange");
         let has_account = section.has("account");
-        let login =
-            section.optional("account", |field| field.section().and_then(|section| Login::read(section, built_in)));
+        let kind = venue.map_or(AccountKind::User, |venue| venue.profile().account);
+        let login = section.optional("account", |field| Login::read(field, kind, built_in));
         if has_account && let Some(link) = &link {
             refuse_plaintext(&section, link);
         }
@@ -226,6 +227,7 @@ impl Source {
             venue,
             can_log_in: has_account || built_in,
             has_rest: !section.has("url") || section.has("rest_url"),
+            endpoint: section.get("endpoint").and_then(|field| field.literal().map(str::to_owned)),
             named: Named::default(),
         };
         let asks = ["subscribe", "poll", "account"].iter().any(|key| section.has(key)) || built_in;
@@ -239,6 +241,7 @@ impl Source {
         }
         if let Some(Link::Remote { rest_url: None, .. }) = link
             && !section.has("market")
+            && venue.is_some_and(|venue| !venue.catalog_paths().is_empty())
         {
             section.fail("rest_url", "missing; give it, or list [[source.asset]] and [[source.market]]");
         }

@@ -58,7 +58,7 @@ fn a_right_file_says_what_to_record() {
     assert_eq!(config.commit_interval, Duration::from_millis(50));
     let [source] = &config.sources[..] else { panic!("one source") };
     assert!(source.logs_in());
-    let plan = source.plan("wss://api.example/v1", Some(UserId(1)), true);
+    let plan = source.plan("wss://api.example/v1", None, true);
     assert_eq!((plan.source.as_str(), plan.venue.as_str()), ("coinflex", "coinflex"));
     let patterns: Vec<_> = plan.subscribe[0].markets.iter().map(ToString::to_string).collect();
     assert_eq!(patterns, ["XBT:USDT", "ETH:*"]);
@@ -370,7 +370,8 @@ fn the_built_in_exchange_brings_an_account_and_takes_a_literal_one() {
     let Link::BuiltIn(exchange) = &config.sources[0].link else { panic!("the built-in exchange") };
     assert_eq!((exchange.listing, exchange.rate, exchange.seed), (BuiltInListing::Coinfloor, Some(500), Some(7)));
     assert_eq!((exchange.markets.len(), exchange.traders), (1, false));
-    let credentials = config.sources[0].login.as_ref().unwrap().credentials().unwrap();
+    let account = config.sources[0].login.as_ref().unwrap().account().unwrap();
+    let credentials = account.as_user().unwrap();
     assert_eq!((credentials.user, credentials.cookie.expose(), credentials.passphrase.expose()), (UserId(3), "c", "p"));
 }
 
@@ -489,8 +490,8 @@ impl Folder {
         self.file("cookie.txt", b"cookie", 0o600);
         self.file("passphrase.txt", text, mode);
         let login = Config::load(&[config]).unwrap().sources[0].login.clone().unwrap();
-        let credentials = login.credentials().map_err(|errors| errors.to_string())?;
-        Ok(credentials.passphrase.expose().to_owned())
+        let account = login.account().map_err(|errors| errors.to_string())?;
+        Ok(account.as_user().unwrap().passphrase.expose().to_owned())
     }
 }
 
@@ -524,7 +525,7 @@ fn a_secret_file_that_others_can_read_is_refused() {
 fn secrets_that_are_not_there_are_all_told_at_once() {
     let login = parse(GOOD).unwrap().sources[0].login.clone().unwrap();
     assert_eq!(
-        login.credentials().unwrap_err().to_string(),
+        login.account().unwrap_err().to_string(),
         "conf/f.toml:11:10: source[0].account.cookie: the environment variable named here is not set\n\
          conf/f.toml:12:14: source[0].account.passphrase: the file named here cannot be read: \
          No such file or directory (os error 2)"
@@ -597,7 +598,7 @@ fn no_error_shows_a_secret() {
     for text in files {
         let errors = match parse(&text) {
             Err(errors) => errors,
-            Ok(config) => config.sources[0].login.as_ref().unwrap().credentials().expect_err(&text),
+            Ok(config) => config.sources[0].login.as_ref().unwrap().account().expect_err(&text),
         };
         assert!(!errors.to_string().contains(CANARY), "{errors}\n{text}");
         assert!(!format!("{errors:?}").contains(CANARY), "{errors:?}\n{text}");
@@ -609,7 +610,7 @@ fn no_debug_text_shows_a_secret() {
     let text = "database = \"x\"\n[[source]]\nname = \"demo\"\nvenue = \"coinflex\"\nexchange = \"built-in\"\n\
                 [source.account]\nuser_id = 1\ncookie = \"canary\"\npassphrase = \"canary\"\n";
     let login = parse(text).unwrap().sources[0].login.clone().unwrap();
-    assert!(!format!("{login:?} {:?}", login.credentials()).contains("canary"));
+    assert!(!format!("{login:?} {:?}", login.account()).contains("canary"));
 }
 
 #[test]

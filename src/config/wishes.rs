@@ -1,10 +1,11 @@
 //! `[[source.subscribe]]` and `[[source.poll]]`: what a source is to record, against what its venue offers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::journal::{PollPlan, SubscribePlan};
 use crate::model::MarketPattern;
-use crate::venue::{Poll, PollSubject, Venue};
+use crate::venue::{Channel, Poll, PollSubject, Venue};
 
 use super::document::{Field, Section};
 use super::error::Place;
@@ -26,26 +27,38 @@ pub(super) struct Wishes {
     pub(super) venue: Option<&'static dyn Venue>,
     pub(super) can_log_in: bool,
     pub(super) has_rest: bool,
+    /// The name of the endpoint, if it was given by name.
+    pub(super) endpoint: Option<String>,
     pub(super) named: Named,
 }
 
 impl Wishes {
     pub(super) fn subscribe(&mut self, mut section: Section<'_>) -> Option<SubscribePlan> {
-        let channels = self.venue.map(|venue| venue.profile().channels);
-        let method = section.required("method", "name what to subscribe to", |field| {
+        let channels = self.venue.map(|venue| &*venue.profile().channels);
+        let channel = section.required("method", "name what to subscribe to", |field| {
             let text = field.text("a method")?;
             let channels = channels?;
             match channels.iter().find(|channel| channel.method == text) {
                 Some(channel) if channel.needs_login && !self.can_log_in => no_login(field, text),
-                Some(channel) => Some(channel.method),
-                None => unknown_method(field, text, channels.iter().map(|channel| channel.method)),
+                Some(channel) => self.at_endpoint(field, channel),
+                None => unknown_method(field, text, channels.iter().map(|channel| channel.method.as_ref())),
             }
         });
-        let markets = section.required("markets", "name them, or write [\"*\"] for all", read_patterns);
+        let markets = match channel {
+            Some(channel) if !channel.by_market => {
+                if section.get("markets").is_some() {
+                    section.fail("markets", format!("`{}` is for all markets; leave this out", channel.method));
+                }
+                Some(Vec::new())
+            }
+            _ => section.required("markets", "name them, or write [\"*\"] for all", read_patterns),
+        };
         let stale_after = section.get("stale_after").map(|field| field.duration(TIMEOUT_MIN..=DURATION_MAX));
+        let options = channel.map(|channel| read_options(&mut section, channel));
         section.finish();
         let markets = self.name_markets(markets?);
-        Some(SubscribePlan { method: method?.to_owned(), markets, stale_after: optional(stale_after)? })
+        let (method, stale_after) = (channel?.method.to_string(), optional(stale_after)?);
+        Some(SubscribePlan { method, markets, stale_after, options: options?? })
     }
 
     pub(super) fn poll(&mut self, mut section: Section<'_>) -> Option<PollPlan> {
@@ -84,6 +97,17 @@ impl Wishes {
         })
     }
 
+    /// The channel, if the endpoint that is used has it.
+    fn at_endpoint(&self, field: &Field<'_>, channel: &'static Channel) -> Option<&'static Channel> {
+        match self.endpoint.as_deref() {
+            Some(endpoint) if !channel.endpoints.is_empty() && !channel.endpoints.contains(&endpoint) => {
+                let there = channel.endpoints.join("`, `");
+                field.fail(format!("the endpoint `{endpoint}` does not have `{}`; it is at `{there}`", channel.method))
+            }
+            _ => Some(channel),
+        }
+    }
+
     fn name_markets(&mut self, markets: Vec<(Place, MarketPattern)>) -> Vec<MarketPattern> {
         let patterns = markets.iter().map(|(_, pattern)| pattern.clone()).collect();
         self.named.markets.extend(markets);
@@ -94,6 +118,20 @@ impl Wishes {
 /// A key that may be absent (`Some(None)`), but not wrong (`None`).
 fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
     read.map_or(Some(None), |value| value.map(Some))
+}
+
+/// What is chosen of a channel, or its defaults.
+fn read_options(section: &mut Section<'_>, channel: &Channel) -> Option<BTreeMap<String, String>> {
+    let mut options = BTreeMap::new();
+    for option in channel.options {
+        let choices: Vec<_> = option.values.iter().map(|value| (*value, *value)).collect();
+        let chosen = match section.get(option.name) {
+            Some(field) => Some(field.word().and_then(|word| field.choice_of(&word, &choices))?),
+            None => option.default,
+        };
+        options.extend(chosen.map(|value| (option.name.to_owned(), value.to_owned())));
+    }
+    Some(options)
 }
 
 fn no_login<T>(field: &Field<'_>, method: &str) -> Option<T> {

@@ -78,7 +78,7 @@ enum Wake {
     Control(Control),
     Acknowledged(Result<(), SinkError>),
     Timer,
-    Rest(RestAnswer, Bytes),
+    Rest(RestAnswer, Bytes, bool),
     Dialled(Dialled),
     Arrived(Result<(), Closed>),
 }
@@ -156,8 +156,14 @@ impl Driver {
                     self.timer_fired(&mut live).await;
                     None
                 }
-                Wake::Rest(answer, body) => {
-                    live.tape.feed(self.config.clock.now(), &Input::Rest(answer, body.as_ref().into()));
+                Wake::Rest(answer, body, is_secret) => {
+                    let kept = if is_secret {
+                        live.tape.entrust(answer.request, &body);
+                        self.config.venue.redact_answer(&body)
+                    } else {
+                        body.as_ref().into()
+                    };
+                    live.tape.feed(self.config.clock.now(), &Input::Rest(answer, kept));
                     None
                 }
                 Wake::Dialled(Ok((socket, peer))) => self.open(&mut live, socket, peer),
@@ -212,7 +218,7 @@ impl Driver {
             control = self.control.recv() => Wake::Control(control.unwrap_or(Control::Stop)),
             result = self.outlet.acknowledged() => Wake::Acknowledged(result),
             () = self.timer.as_mut(), if alarm.is_some() => Wake::Timer,
-            (answer, body) = live.rests.answered() => Wake::Rest(answer, body),
+            (answer, body, is_secret) = live.rests.answered() => Wake::Rest(answer, body, is_secret),
             wake = live.link.wake(reading) => wake,
         }
     }
@@ -353,7 +359,7 @@ impl Driver {
 
     /// Why the source must not log in now, and when that ends.
     fn withheld(&mut self, at: Stamp) -> (Option<String>, Option<i64>) {
-        match self.logins.withheld(at.mono).filter(|_| self.config.plan.user.is_some()) {
+        match self.logins.withheld(at.mono).filter(|_| self.config.plan.wants_login()) {
             None => (None, None),
             Some(Withheld { reason, until }) => (Some(reason), until),
         }

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::address::{refuse_plaintext, resolve, time_for};
 use super::dial::USER_AGENT;
-use crate::venue::Account;
+use crate::venue::{RestMethod, RestRequest, UserAccount};
 
 /// An answer's body is at most this long.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
@@ -68,12 +68,19 @@ impl Rest {
     /// Gets a path and query; as `account`, if there is one, by HTTP Basic: `user/cookie` and the passphrase.
     ///
     /// # Errors
-    /// If there is no whole answer, or the account's secrets would go out in the clear. Statuses other than 200 are
-    /// answers.
-    pub async fn get(&self, path: &str, account: Option<&Account>) -> Result<Answer, RestError> {
+    /// As for [`Rest::ask`].
+    pub async fn get(&self, path: &str, account: Option<&UserAccount>) -> Result<Answer, RestError> {
+        self.ask(&RestRequest::get(0, path.to_owned()), account).await
+    }
+
+    /// Makes a request; as `account`, if there is one, by HTTP Basic: `user/cookie` and the passphrase.
+    ///
+    /// # Errors
+    /// If there is no whole answer, or secrets would go out in the clear. Statuses other than 200 are answers.
+    pub async fn ask(&self, request: &RestRequest, account: Option<&UserAccount>) -> Result<Answer, RestError> {
         let answer = async {
             let addresses = resolve(&self.base, self.timeout).await.map_err(RestError::Failed)?;
-            let mut response = self.request(path, account, &addresses).await?;
+            let mut response = self.request(request, account, &addresses).await?;
             let body = response.body().limit(BODY_BYTES_MAX).await.map_err(|error| match error {
                 PayloadError::Overflow => RestError::TooLarge,
                 error => RestError::Failed(format!("the answer broke off: {error}")),
@@ -86,22 +93,34 @@ impl Rest {
     /// Asks at each address in turn, until one is not merely out of reach.
     async fn request(
         &self,
-        path: &str,
-        account: Option<&Account>,
+        asked: &RestRequest,
+        account: Option<&UserAccount>,
         addresses: &[SocketAddr],
     ) -> Result<ClientResponse<impl futures_util::Stream<Item = Result<Bytes, PayloadError>>>, RestError> {
-        let url = format!("{}{}", self.base, path.trim_start_matches('/'));
+        let url = format!("{}{}", self.base, asked.path.trim_start_matches('/'));
         let mut failures = Vec::new();
         for address in addresses {
-            let mut request = self.client.get(&url).address(*address);
+            let is_secret = account.is_some() || asked.has_secrets();
+            if let Some(reason) = refuse_plaintext(&self.base, *address).filter(|_| is_secret) {
+                return Err(RestError::Failed(reason));
+            }
+            let mut request = match asked.method {
+                RestMethod::Get => self.client.get(&url),
+                RestMethod::Post => self.client.post(&url),
+            }
+            .address(*address);
+            for (name, value) in &asked.headers {
+                request = request.insert_header((*name, value.expose()));
+            }
             if let Some(account) = account {
-                if let Some(reason) = refuse_plaintext(&self.base, *address) {
-                    return Err(RestError::Failed(reason));
-                }
                 let user = format!("{}/{}", account.user, account.cookie.expose());
                 request = request.basic_auth(user, account.passphrase.expose());
             }
-            match request.send().await {
+            let sent = match &asked.body {
+                None => request.send().await,
+                Some((media, body)) => request.content_type(*media).send_body(body.expose().to_owned()).await,
+            };
+            match sent {
                 Ok(response) => return Ok(response),
                 Err(SendRequestError::Connect(error)) => failures.push(format!("{address}: {error}")),
                 Err(error) => return Err(RestError::Failed(error.to_string())),

@@ -16,7 +16,8 @@ use crate::venue::{Account, RestRequest};
 /// Most requests of a session at once; a venue allows few in a minute anyway.
 const RUNNING_MAX: usize = 2;
 
-type Answered = (RestAnswer, Bytes);
+/// An answer, what was asked for, and whether the answer is secret.
+type Answered = (RestAnswer, Bytes, bool);
 
 /// The requests of a session.
 pub(super) struct Rests {
@@ -53,20 +54,25 @@ impl Rests {
 }
 
 async fn answer(rest: Option<Rest>, account: Option<Arc<Account>>, request: RestRequest) -> Answered {
-    let path = format!("GET {}", request.path);
+    let path = format!("{} {}", request.method.as_str(), request.path);
+    let is_secret = request.is_secret;
     let failed = |error: String| {
-        (RestAnswer { request: request.request, path: path.clone(), status: None, error: Some(error) }, Bytes::new())
+        (
+            RestAnswer { request: request.request, path: path.clone(), status: None, error: Some(error) },
+            Bytes::new(),
+            is_secret,
+        )
     };
     let Some(rest) = rest else { return failed("there is no `rest_url`".to_owned()) };
     let account = match (request.authenticated, &account) {
         (false, _) => None,
-        (true, Some(account)) => Some(account.as_ref()),
+        (true, Some(account)) => account.as_user(),
         (true, None) => return failed("there is no account".to_owned()),
     };
-    match rest.get(&request.path, account).await {
+    match rest.ask(&request, account).await {
         Err(error) => failed(error.to_string()),
         Ok(Answer { status, body }) => {
-            (RestAnswer { request: request.request, path, status: Some(status), error: None }, body)
+            (RestAnswer { request: request.request, path, status: Some(status), error: None }, body, is_secret)
         }
     }
 }

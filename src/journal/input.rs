@@ -1,6 +1,7 @@
 //! What a session can be given.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,8 +99,11 @@ pub struct Plan {
     pub venue: String,
     /// Where the socket goes.
     pub url: String,
-    /// Who logs in; `None` to record public data only.
+    /// Who logs in, by the number that CoinFLEX has for users; `None` on other venues, and to record public data only.
     pub user: Option<UserId>,
+    /// Whether somebody logs in on a venue that does not number users.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub logs_in: bool,
     /// Why the session must not try to log in although there is a user: refused before, or the budget is spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login_withheld: Option<String>,
@@ -122,6 +126,9 @@ pub struct SubscribePlan {
     pub markets: Vec<MarketPattern>,
     /// Silence longer than this, while the link answers, is a gap; `None`: silence says nothing.
     pub stale_after: Option<Duration>,
+    /// What was chosen of the channel (`depth`), as the venue writes it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
 }
 
 /// A request to repeat.
@@ -143,6 +150,14 @@ pub struct PollPlan {
     /// Decimal total, for an estimate by total; negative to sell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<String>,
+}
+
+impl Plan {
+    /// Whether somebody is to log in.
+    #[must_use]
+    pub fn wants_login(&self) -> bool {
+        self.user.is_some() || self.logs_in
+    }
 }
 
 /// Time-outs of a session. Journalled, because they decide what its timers conclude.

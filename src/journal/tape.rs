@@ -44,6 +44,11 @@ impl Tape {
         seq
     }
 
+    /// Entrusts the session with the answer to a request whose answer is secret, which is not journalled.
+    pub fn entrust(&mut self, request: u64, answer: &[u8]) {
+        self.session.entrust(request, answer);
+    }
+
     /// Takes what the session wants done, in order.
     pub fn actions(&mut self) -> std::vec::Drain<'_, Action> {
         self.output.actions.drain(..)

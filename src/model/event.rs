@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use super::{AssetCode, Catalog, CloseCause, Coverage, Id, Patch, Price, Quantity, Seq, Timestamp, UserId};
+use super::{
+    AssetCode, BookLevels, Catalog, CloseCause, Coverage, Id, Nature, Patch, Price, Quantity, Seq, Timestamp, UserId,
+};
 
 /// A market as one session numbers it: an index into the markets it has declared by [`Event::Market`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,7 +34,7 @@ pub enum Event {
     /// Declares the next [`MarketRef`], or, repeated for one, a new version of it.
     Market(MarketRef, Arc<crate::model::Market>),
     /// Declares the next [`StreamRef`].
-    Stream(StreamRef, Arc<StreamKey>),
+    Stream(StreamRef, Arc<StreamKey>, Arc<Nature>),
     /// The catalog in force from here on; its assets and markets become versioned rows where they changed.
     Catalog(Arc<Catalog>),
 
@@ -45,6 +47,8 @@ pub enum Event {
     Ticker(Box<Ticker>),
     /// The whole book of a market.
     BookSnapshot(Box<BookSnapshot>),
+    /// Price levels of a book.
+    Levels(Box<BookLevels>),
     /// The answer to an estimate.
     Estimate(Box<Estimate>),
 
@@ -71,6 +75,8 @@ pub enum Event {
     Reply(Box<ReplyReceived>),
     /// A contradiction was found, or what changed unseen.
     Finding(Box<Finding>),
+    /// What a venue says of itself: its state, a restart, a maintenance.
+    Control(Box<Control>),
     /// Something was not understood, wholly or in part.
     NotUnderstood(Box<NotUnderstood>),
 }
@@ -188,6 +194,10 @@ pub struct Ticker {
     pub high: TickerField<Price>,
     /// Base asset traded in the trailing day.
     pub volume: TickerField<Quantity>,
+    /// What is offered at the best bid.
+    pub bid_quantity: TickerField<Quantity>,
+    /// What is offered at the best ask.
+    pub ask_quantity: TickerField<Quantity>,
     /// The venue's time, where it gives one.
     pub time: Option<Timestamp>,
 }
@@ -404,6 +414,8 @@ pub enum Check {
     SnapshotDiffers,
     /// A fresh snapshot differs from the book kept before a hole: what changed unseen. No contradiction.
     ChangedWhileBlind,
+    /// A message came that had come before, by its number. Nothing is missing. No contradiction.
+    CameTwice,
 }
 
 impl Check {
@@ -420,6 +432,7 @@ impl Check {
             Self::TickerLast => "ticker_last",
             Self::SnapshotDiffers => "snapshot_differs",
             Self::ChangedWhileBlind => "changed_while_blind",
+            Self::CameTwice => "came_twice",
         }
     }
 
@@ -432,7 +445,7 @@ impl Check {
     /// Whether it puts the stream in doubt.
     #[must_use]
     pub fn is_contradiction(self) -> bool {
-        self != Self::ChangedWhileBlind
+        !matches!(self, Self::ChangedWhileBlind | Self::CameTwice)
     }
 }
 
@@ -473,6 +486,15 @@ pub struct ReplyReceived {
     pub error_code: Option<i64>,
     /// The venue's text.
     pub error_message: Option<String>,
+}
+
+/// What a venue says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// The venue's word for it: `status`, `notice`, `serverShutdown`.
+    pub kind: String,
+    /// What it says, as sent.
+    pub detail: String,
 }
 
 /// Why a frame, or part of it, was not understood.

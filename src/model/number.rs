@@ -38,7 +38,21 @@ impl Number {
     /// `None` if it is no decimal number, or too long to be written out.
     #[must_use]
     pub fn of_units(text: &str, places: u8) -> Option<Self> {
-        Decimal::parse(text)?.at(places.into(), 0)
+        match short(text, places) {
+            Some(value) => Some(Self::Scaled(value)),
+            None => Decimal::parse(text)?.at(places.into(), 0),
+        }
+    }
+
+    /// From the text of a decimal in whole units whose scale nobody knows: the exact text, also of an integer.
+    ///
+    /// `None` as for [`Number::of_units`].
+    #[must_use]
+    pub fn exactly(text: &str) -> Option<Self> {
+        match Decimal::parse(text)?.at(0, 0)? {
+            Self::Scaled(value) => Some(Self::Text(Box::new(value.to_string()))),
+            exact => Some(exact),
+        }
     }
 
     /// From the text of a number in units of 10^-`places` that need not be an integer or fit 64 bits.
@@ -48,6 +62,30 @@ impl Number {
     pub fn of_scaled(text: &str, places: u8) -> Option<Self> {
         Decimal::parse(text)?.at(0, places.into())
     }
+}
+
+/// The same as [`Number::of_units`] for what is usual: few digits, no exponent, and not more places than there are.
+fn short(text: &str, places: u8) -> Option<i64> {
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+    // 18 digits fit 64 bits whatever they are.
+    if digits.len() > 18 || !digits.as_bytes().first()?.is_ascii_digit() {
+        return None;
+    }
+    let (mut value, mut missing, mut is_fraction) = (0_i64, places, false);
+    for byte in digits.bytes() {
+        match byte {
+            b'0'..=b'9' => {
+                if is_fraction {
+                    missing = missing.checked_sub(1)?;
+                }
+                value = value * 10 + i64::from(byte - b'0');
+            }
+            b'.' if !is_fraction => is_fraction = true,
+            _ => return None,
+        }
+    }
+    let value = value.checked_mul(10_i64.checked_pow(missing.into())?)?;
+    Some(if negative { -value } else { value })
 }
 
 /// A decimal number as written: digits · 10^exponent.
@@ -207,6 +245,14 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn the_short_way_comes_to_what_the_long_one_does(text in "-?[0-9]{1,19}(\\.[0-9]{0,9})?", places in 0u8..=18) {
+            if let Some(value) = short(&text, places) {
+                let long = Decimal::parse(&text).and_then(|decimal| decimal.at(places.into(), 0));
+                proptest::prop_assert_eq!(long, Some(Number::Scaled(value)));
+            }
+        }
+
         #[test]
         fn a_number_survives_its_decimal(value: i64, places in 0u8..=18) {
             proptest::prop_assert_eq!(Number::of_units(&decimal_text(value, places), places), Some(Number::Scaled(value)));

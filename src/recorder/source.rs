@@ -70,7 +70,7 @@ impl<'a> Beginning<'a> {
         let registry = Registry::new(registry::Settings {
             source: source.name.clone(),
             venue: source.venue,
-            rest: access.rest.clone(),
+            rest: access.rest.clone().filter(|_| !source.venue.catalog_paths().is_empty()),
             clock,
             refresh: source.pace.catalog_refresh,
             fallback: known.last.clone(),
@@ -92,7 +92,7 @@ impl<'a> Beginning<'a> {
         }
         let progress = Arc::new(connection::Progress::default());
         let connection = Connection::new(ConnectionConfig {
-            plan: source.plan(&access.url, account.as_ref().map(|account| account.user), true),
+            plan: source.plan(&access.url, account.as_deref(), true),
             venue: source.venue,
             account,
             catalog,

@@ -107,7 +107,7 @@ pub(super) fn connecting() -> Event {
 pub(super) fn stream() -> Event {
     let key =
         StreamKey { channel: "WatchOrders".to_owned(), market: Some("XBT:USD".to_owned()), detail: String::new() };
-    Event::Stream(STREAM, Arc::new(key))
+    Event::Stream(STREAM, Arc::new(key), Arc::default())
 }
 
 pub(super) fn transition(at: i64, state: Coverage) -> Event {

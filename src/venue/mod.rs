@@ -3,7 +3,13 @@
 //! Sessions are sans-IO: no socket, no clock, no randomness of their own. What they are given is journalled, so the same
 //! code serves the socket, an imported capture, a rebuild, a test and a fuzzer.
 
+mod account;
 pub mod coinflex;
+mod feed;
+pub mod kraken;
+mod profile;
+mod rest;
+mod streams;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,12 +17,19 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::crypto::{Randomness, Secret, SigningKey};
+use crate::crypto::Secret;
 use crate::journal::Input;
-use crate::model::{Catalog, CloseCause, Event, Seq, Stamp, Timestamp, UserId};
+use crate::model::{Catalog, CloseCause, Event, Seq, Stamp, Timestamp};
+
+pub use account::{Account, AccountKind, KeyAccount, UserAccount, WalletAccount};
+pub use profile::{
+    Ack, Channel, ChannelOption, Endpoint, Integrity, Keepalive, Poll, PollSubject, Profile, Rate, Scheme, Scope,
+    SnapshotSource, Splice,
+};
+pub use rest::{RestMethod, RestRequest};
 
 /// Every venue feedtape knows.
-pub static VENUES: &[&dyn Venue] = &[&coinflex::CoinFlex];
+pub static VENUES: &[&dyn Venue] = &[&coinflex::CoinFlex, &kraken::Kraken];
 
 /// The venue of that name.
 #[must_use]
@@ -38,6 +51,11 @@ pub trait Venue: Sync {
     /// What may be kept of a text frame that was sent: the frame without what is secret in it.
     fn redact<'a>(&self, sent: &'a str) -> Cow<'a, str>;
 
+    /// What may be kept of the answer to a request whose answer is secret ([`RestRequest::is_secret`]).
+    fn redact_answer<'a>(&self, answer: &'a [u8]) -> Cow<'a, [u8]> {
+        Cow::Borrowed(answer)
+    }
+
     /// Paths below the REST URL whose answers make the catalog, in the order [`Venue::catalog`] takes them.
     fn catalog_paths(&self) -> &'static [&'static str];
 
@@ -48,70 +66,17 @@ pub trait Venue: Sync {
     fn catalog(&self, answers: &[&[u8]], fetched_at: Timestamp) -> Result<Catalog, CatalogError>;
 }
 
-/// What a venue offers, as data: what a configuration is checked against.
-#[derive(Debug)]
-pub struct Profile {
-    /// The places it can be reached at by name.
-    pub endpoints: &'static [Endpoint],
-    /// What can be subscribed to.
-    pub channels: &'static [Channel],
-    /// What can be asked for again and again.
-    pub polls: &'static [Poll],
-}
-
-/// A named pair of URLs.
-#[derive(Debug)]
-pub struct Endpoint {
-    /// The name, as `endpoint = "live"` has it.
-    pub name: &'static str,
-    /// Where the socket goes.
-    pub url: &'static str,
-    /// Where REST paths begin.
-    pub rest_url: &'static str,
-}
-
-/// Something to subscribe to, market by market.
-#[derive(Debug)]
-pub struct Channel {
-    /// The venue's method or channel name.
-    pub method: &'static str,
-    /// Whether it needs a login.
-    pub needs_login: bool,
-}
-
-/// A request that can be repeated.
-#[derive(Debug)]
-pub struct Poll {
-    /// The venue's method, or the family of REST paths.
-    pub method: &'static str,
-    /// Whether it needs a login.
-    pub needs_login: bool,
-    /// Whether it goes by REST.
-    pub by_rest: bool,
-    /// What it is asked about.
-    pub about: PollSubject,
-}
-
-/// What a repeated request is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PollSubject {
-    /// Nothing further: the account, or the whole venue.
-    Whole,
-    /// An asset.
-    Asset,
-    /// Markets, one request for each.
-    Markets,
-    /// Markets, or (none being named) all of them in one request.
-    MarketsOrAll,
-    /// Markets, and a quantity or a total.
-    Estimate,
-}
-
 /// The protocol of one connection, from dialling to close.
 pub trait Session: Send {
     /// Takes one input. Inputs come in journal order: `Connecting`, then (if there is one) `Catalog`, then `Opened` or
     /// `Closed`, and so on; an imported capture may lack all but the frames.
     fn handle(&mut self, seq: Seq, at: Stamp, input: &Input<'_>, out: &mut Output);
+
+    /// Is given the answer to a request whose answer is secret, just before [`Input::Rest`] with what may be kept of it.
+    /// Not an input: what is concluded must follow from that.
+    fn entrust(&mut self, request: u64, answer: &[u8]) {
+        let _ = (request, answer);
+    }
 
     /// When it wants [`Input::Timer`] next: [`Stamp::mono`] at or after which to give it.
     fn deadline(&self) -> Option<i64>;
@@ -178,32 +143,6 @@ impl fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Outgoing").field(&self.journal).finish()
     }
-}
-
-/// A REST request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RestRequest {
-    /// Its place among the session's requests, from 0.
-    pub request: u64,
-    /// Path and query below the REST URL.
-    pub path: String,
-    /// Whether to send the account's credentials along.
-    pub authenticated: bool,
-}
-
-/// Who logs in.
-#[derive(Debug)]
-pub struct Account {
-    /// The user.
-    pub user: UserId,
-    /// The cookie (API key).
-    pub cookie: Secret,
-    /// The passphrase, raw UTF-8 (for REST).
-    pub passphrase: Secret,
-    /// The key derived from user and passphrase, once.
-    pub key: SigningKey,
-    /// Where the nonces of its logins come from.
-    pub randomness: Arc<dyn Randomness>,
 }
 
 /// A catalog answer that cannot be used.

@@ -9,7 +9,7 @@ use feedtape::model::{
     Asset, AssetCode, Catalog, CatalogOrigin, Coverage, Event, Market, MarketPattern, Patch, Seq, SessionChange, Stamp,
     SubscriptionChange, Timestamp, UserId,
 };
-use feedtape::venue::{Account, Action, Output, Session, by_name};
+use feedtape::venue::{Account, Action, Output, Session, UserAccount, by_name};
 
 pub const WELCOME: &str = r#"{"notice":"Welcome","nonce":"azRzAi5rm1ry/l0drnz1vw=="}"#;
 pub const SECOND: i64 = 1_000_000_000;
@@ -102,7 +102,12 @@ pub fn line(event: &Event) -> Option<String> {
     };
     let id = |id: &Option<feedtape::model::Id>| id.as_ref().map_or("-".to_owned(), ToString::to_string);
     Some(match event {
-        Event::Market(..) | Event::Stream(..) | Event::Catalog(_) | Event::Command(_) => return None,
+        Event::Market(..)
+        | Event::Stream(..)
+        | Event::Catalog(_)
+        | Event::Command(_)
+        | Event::Levels(_)
+        | Event::Control(_) => return None,
         Event::Order(order) => format!(
             "order {:?} m{} {} {}@{} tonce {:?}",
             order.kind,
@@ -214,6 +219,7 @@ pub fn plan(subscribe: &[(&str, &[&str])]) -> Plan {
         method: (*method).to_owned(),
         markets: markets.iter().map(|text| MarketPattern::parse(text).unwrap()).collect(),
         stale_after: None,
+        options: Default::default(),
     });
     Plan {
         source: "test".into(),
@@ -246,13 +252,13 @@ impl Randomness for FixedNonce {
 
 pub fn account() -> Arc<Account> {
     let user = UserId(1);
-    Arc::new(Account {
+    Arc::new(Account::User(UserAccount {
         user,
         cookie: Secret::new("HGREqcILTz8blHa/jsUTVTNBJlg=".into()),
         passphrase: Secret::new("opensesame".into()),
         key: SigningKey::derive(user, "opensesame"),
         randomness: Arc::new(FixedNonce),
-    })
+    }))
 }
 
 pub fn account_plan(subscribe: &[(&str, &[&str])]) -> Plan {

@@ -10,7 +10,7 @@ use feedtape::crypto::{OsRandomness, Secret, SigningKey};
 use feedtape::journal::{Closed, Input, Plan, RecordKind, RestAnswer};
 use feedtape::message::{CatalogChanged, Replan, Stop};
 use feedtape::model::{Catalog, CatalogOrigin, CloseCause, Timestamp, UserId};
-use feedtape::venue::{Account, Action, Outgoing, RestRequest};
+use feedtape::venue::{Account, Action, Outgoing, RestRequest, UserAccount};
 
 use crate::harness::{FakeSink, FakeVenue, Setup, bodies, closings, plans};
 use crate::peer::{BINARY, Conn, PING, PONG, Peer, TEXT, close, frame};
@@ -18,13 +18,13 @@ use crate::peer::{BINARY, Conn, PING, PONG, Peer, TEXT, close, frame};
 const SECOND: i64 = 1_000_000_000;
 
 fn account() -> Arc<Account> {
-    Arc::new(Account {
+    Arc::new(Account::User(UserAccount {
         user: UserId(1),
         cookie: Secret::new("canary-cookie".to_owned()),
         passphrase: Secret::new("canary-passphrase".to_owned()),
         key: SigningKey::derive(UserId(1), "canary-passphrase"),
         randomness: Arc::new(OsRandomness),
-    })
+    }))
 }
 
 fn catalog(name: &str) -> Arc<Catalog> {
@@ -482,7 +482,8 @@ async fn logins_of_an_earlier_process_count_against_the_budget() {
 fn asking(authenticated: bool) -> &'static FakeVenue {
     FakeVenue::new(move |_, _, input, out| {
         if matches!(input, Input::Opened(_)) {
-            out.actions.push(Action::Rest(RestRequest { request: 0, path: "tickers/?a=b".to_owned(), authenticated }));
+            out.actions
+                .push(Action::Rest(RestRequest { authenticated, ..RestRequest::get(0, "tickers/?a=b".to_owned()) }));
         }
     })
 }

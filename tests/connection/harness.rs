@@ -202,7 +202,7 @@ impl Setup {
     }
 
     pub fn plan(&self) -> Plan {
-        let user = self.account.as_ref().map(|account| account.user);
+        let user = self.account.as_ref().and_then(|account| account.user());
         Plan {
             source: "test".to_owned(),
             venue: "fake".to_owned(),

@@ -12,7 +12,7 @@ use feedtape::model::{
     Asset, AssetCode, Catalog, CatalogOrigin, CloseCause, Market, MarketPattern, SessionId, Stamp, Timestamp, UserId,
 };
 use feedtape::store::{RunInfo, RunKind, Settings, Store};
-use feedtape::venue::{Account, Action, by_name};
+use feedtape::venue::{Account, Action, UserAccount, by_name};
 use tempfile::TempDir;
 
 /// 2020-01-31T12:00:00Z, when the recording starts.
@@ -60,13 +60,13 @@ impl Recording {
     /// Connects, logs in and subscribes to orders and ticker of XBT:USDT, which all takes some milliseconds.
     pub fn connect(&mut self, now: i64) -> Session<'_> {
         let user = UserId(1);
-        let account = Account {
+        let account = Account::User(UserAccount {
             user,
             cookie: Secret::new("cookie".into()),
             passphrase: Secret::new("opensesame".into()),
             key: SigningKey::derive(user, "opensesame"),
             randomness: Arc::new(NoNonce),
-        };
+        });
         let tape = Tape::new(SessionId(self.next_session), by_name("coinflex").unwrap().session(Some(account.into())));
         self.next_session += 1;
         let mut session = Session { recording: self, tape, now };
@@ -216,6 +216,7 @@ fn plan() -> Plan {
         method: method.to_owned(),
         markets: vec![MarketPattern::parse("XBT:USDT").unwrap()],
         stale_after: None,
+        options: Default::default(),
     };
     Plan {
         source: "flex".into(),

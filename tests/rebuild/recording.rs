@@ -13,7 +13,7 @@ use feedtape::model::{
     Asset, AssetCode, Catalog, CatalogOrigin, CloseCause, Market, MarketPattern, SessionId, Stamp, Timestamp, UserId,
 };
 use feedtape::store::{RunInfo, RunKind, Settings, Store};
-use feedtape::venue::{Account, Action, Session, by_name};
+use feedtape::venue::{Account, Action, Session, UserAccount, by_name};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use tempfile::TempDir;
@@ -390,6 +390,7 @@ fn plan(source: usize, first: bool, less: bool) -> Plan {
         method: method.to_owned(),
         markets: markets.iter().map(pattern).collect(),
         stale_after: stale_after.map(Duration::from_secs),
+        options: Default::default(),
     };
     let poll = |method: &str, markets: &[&str]| PollPlan {
         method: method.to_owned(),
@@ -462,13 +463,13 @@ fn catalog(variant: usize) -> Catalog {
 
 fn account() -> Arc<Account> {
     let user = UserId(1);
-    Arc::new(Account {
+    Arc::new(Account::User(UserAccount {
         user,
         cookie: Secret::new("cookie".into()),
         passphrase: Secret::new("opensesame".into()),
         key: SigningKey::derive(user, "opensesame"),
         randomness: Arc::new(NoNonce),
-    })
+    }))
 }
 
 #[derive(Debug)]

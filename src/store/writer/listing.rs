@@ -221,14 +221,20 @@ impl Group<'_> {
 
     /// The row of a market's name.
     fn market_id(&self, listed: &Market) -> rusqlite::Result<i64> {
-        let find = "SELECT id FROM market WHERE name = ?";
-        let found = self.connection.prepare_cached(find)?.query_row([&listed.name], |row| row.get(0)).optional()?;
-        if let Some(id) = found {
-            return Ok(id);
+        let (base, counter) = (normalised(&listed.base), normalised(&listed.counter));
+        let find = "SELECT id, counter = '' FROM market WHERE name = ?";
+        let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?));
+        let Some((id, is_vague)) = self.connection.prepare_cached(find)?.query_row([&listed.name], row).optional()?
+        else {
+            let insert = "INSERT INTO market (name, base, counter) VALUES (?, ?, ?)";
+            return self.connection.prepare_cached(insert)?.insert([&listed.name, base, counter]);
+        };
+        // Met before anybody listed it.
+        if is_vague && !counter.is_empty() {
+            let learn = "UPDATE market SET base = ?, counter = ? WHERE id = ?";
+            self.connection.prepare_cached(learn)?.execute(params![base, counter, id])?;
         }
-        let insert = "INSERT INTO market (name, base, counter) VALUES (?, ?, ?)";
-        let row = [&listed.name, normalised(&listed.base), normalised(&listed.counter)];
-        self.connection.prepare_cached(insert)?.insert(row)
+        Ok(id)
     }
 
     /// What a source lists at present, read from the file the first time.

@@ -135,6 +135,15 @@ impl Group<'_> {
             self.age(ticker.time)?,
         ];
         self.tables.tickers.push(self.connection, row)?;
+        let Ticker { bid_quantity, ask_quantity, .. } = ticker;
+        if bid_quantity.is_present() || ask_quantity.is_present() {
+            let insert = "INSERT INTO ticker_quantity (id, bid_quantity, ask_quantity) VALUES (?, ?, ?)";
+            self.connection.prepare_cached(insert)?.execute(params![
+                self.id,
+                self.number("bid_quantity", bid_quantity.value())?,
+                self.number("ask_quantity", ask_quantity.value())?,
+            ])?;
+        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 
 mod account;
 mod frames;
+mod level;
 mod listing;
 mod market;
 mod memory;
@@ -392,13 +393,15 @@ impl Group<'_> {
             Event::Trade(trade) => self.trade(trade),
             Event::Ticker(ticker) => self.ticker(ticker),
             Event::BookSnapshot(snapshot) => self.book_snapshot(snapshot),
+            Event::Levels(levels) => self.levels(levels),
             Event::Estimate(estimate) => self.estimate(estimate),
+            Event::Control(control) => self.control(control),
             Event::Balance(balance) => self.balance(balance),
             Event::TradeVolume(volume) => self.trade_volume(volume),
             Event::OwnOrders(orders) => self.own_orders(orders),
             Event::Account(event) => self.order_reply(event),
             Event::Market(market, listed) => self.declare_market(*market, listed),
-            Event::Stream(stream, key) => self.declare_stream(*stream, key),
+            Event::Stream(stream, key, nature) => self.declare_stream(*stream, key, nature),
             Event::Catalog(catalog) => self.catalog(catalog),
             Event::Session(change) => self.session(change),
             Event::Subscription(change) => self.subscription(change),

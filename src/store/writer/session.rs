@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use crate::model::{
-    CommandSent, Coverage, Finding, NotUnderstood, ReplyReceived, SessionChange, SessionId, StreamKey, StreamRef,
-    SubscriptionChange, Transition,
+    CommandSent, Control, Coverage, Finding, Nature, NotUnderstood, ReplyReceived, SessionChange, SessionId, StreamKey,
+    StreamRef, SubscriptionChange, TimeUnit, Transition,
 };
 
 use super::memory::{self, Session};
@@ -78,7 +78,7 @@ impl Group<'_> {
         }
     }
 
-    pub(super) fn declare_stream(&mut self, stream: StreamRef, key: &StreamKey) -> Written {
+    pub(super) fn declare_stream(&mut self, stream: StreamRef, key: &StreamKey, nature: &Nature) -> Written {
         let source = self.source()?;
         let row = params![source, key.channel, key.market.as_deref().unwrap_or_default(), key.detail];
         let find = "SELECT id FROM stream WHERE source = ? AND channel = ? AND market = ? AND detail = ?";
@@ -90,6 +90,13 @@ impl Group<'_> {
                 self.connection.prepare_cached(insert)?.insert(row)?
             }
         };
+        if !nature.integrity.is_empty() {
+            self.change(
+                "INSERT INTO stream_nature (stream, time_unit_ns, integrity) VALUES (?, ?, ?) ON CONFLICT DO UPDATE \
+                 SET time_unit_ns = excluded.time_unit_ns, integrity = excluded.integrity",
+                params![id, nature.time.map(TimeUnit::nanos), nature.integrity],
+            )?;
+        }
         let streams = Arc::make_mut(&mut self.session.streams);
         let place = stream.0 as usize;
         if place == streams.len() {
@@ -186,6 +193,13 @@ impl Group<'_> {
             "INSERT INTO finding (id, stream, received_at, check_name, is_contradiction, since, evidence) \
              VALUES (?, ?, ?, ?, ?, ?, ?)",
             params![self.id, stream, self.at.0, check, is_contradiction, finding.since.0, finding.evidence],
+        )
+    }
+
+    pub(super) fn control(&self, control: &Control) -> Written {
+        self.change(
+            "INSERT INTO control (id, session, received_at, kind, detail) VALUES (?, ?, ?, ?, ?)",
+            params![self.id, self.session_id.0, self.at.0, control.kind, control.detail],
         )
     }
 

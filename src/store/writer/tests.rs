@@ -48,6 +48,8 @@ fn every_market_event_has_its_row() {
         low: Patch::Absent,
         high: Patch::Absent,
         volume: Patch::Value(Quantity::scaled(12)),
+        bid_quantity: Patch::Null,
+        ask_quantity: Patch::Value(Quantity::scaled(3)),
         time: None,
     };
     let entry = |id| BookOrder {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::model::{BookOrder, Check, OrderEvent, Patch, Price, Stamp, Ticker, TickerKind, Timestamp, Trade};
 
 use super::book::{Book, Change, Contradiction, Difference};
-use super::streams::nanos;
+use crate::venue::streams::nanos;
 
 /// How long a disagreement may last that notices on their way could still settle.
 pub(super) const SETTLING_TIME: Duration = Duration::from_secs(2);

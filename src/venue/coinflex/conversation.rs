@@ -130,7 +130,7 @@ impl Conversation {
     }
 
     fn greeted(&mut self, message: &Message<'_>) -> Result<Vec<Heard>, Misunderstanding> {
-        let Some(account) = &self.account else { return Ok(self.put_command()) };
+        let Some(account) = self.account.as_deref().and_then(Account::as_user) else { return Ok(self.put_command()) };
         let nonce = message.nonce.as_deref().and_then(|text| Nonce::from_base64(text).ok());
         let login = login_frame(account, nonce.ok_or(Misunderstanding::NoNonce)?, self.login_tag());
         self.stage = Stage::Login;
@@ -170,6 +170,7 @@ mod tests {
     use crate::crypto::{Randomness, SigningKey};
     use crate::model::AssetCode;
     use crate::model::UserId;
+    use crate::venue::UserAccount;
     use crate::venue::coinflex::wire::Watch;
 
     const WELCOME: &str = r#"{"nonce":"azRzAi5rm1ry/l0drnz1vw==","notice":"Welcome"}"#;
@@ -188,13 +189,13 @@ mod tests {
 
     fn account() -> Arc<Account> {
         let user = UserId(1);
-        Arc::new(Account {
+        Arc::new(Account::User(UserAccount {
             user,
             cookie: Secret::new("HGREqcILTz8blHa/jsUTVTNBJlg=".to_owned()),
             passphrase: Secret::new("opensesame".to_owned()),
             key: SigningKey::derive(user, "opensesame"),
             randomness: Arc::new(Worked),
-        })
+        }))
     }
 
     fn watch() -> Command {

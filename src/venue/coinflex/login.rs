@@ -7,12 +7,12 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::crypto::{Challenge, Nonce, Secret};
-use crate::venue::{Account, Outgoing};
+use crate::venue::{Outgoing, UserAccount};
 
 use super::wire;
 
 /// The frame that logs in where the greeting had `server_nonce`.
-pub(super) fn login_frame(account: &Account, server_nonce: Nonce, tag: i64) -> Outgoing {
+pub(super) fn login_frame(account: &UserAccount, server_nonce: Nonce, tag: i64) -> Outgoing {
     let client_nonce = account.randomness.nonce();
     let challenge = Challenge { user_id: account.user, server_nonce, client_nonce };
     let command = |cookie: &str, signature| {

@@ -5,6 +5,7 @@ mod catalog;
 mod check;
 pub mod conversation;
 mod decode;
+mod kind;
 mod login;
 mod markets;
 mod notice;
@@ -14,15 +15,17 @@ mod reply;
 mod request;
 mod rest;
 mod session;
-mod streams;
 pub mod typed;
 pub mod wire;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::model::{Catalog, Timestamp};
-use crate::venue::{Account, CatalogError, Channel, Endpoint, Poll, PollSubject, Profile, Session, Venue};
+use crate::model::{Catalog, TimeUnit, Timestamp};
+use crate::venue::{
+    Account, AccountKind, Ack, CatalogError, Channel, Endpoint, Keepalive, Poll, PollSubject, Profile, Session,
+    SnapshotSource, Venue,
+};
 
 /// The venue.
 pub struct CoinFlex;
@@ -34,10 +37,12 @@ static PROFILE: Profile = Profile {
         Endpoint { name: "live", url: "wss://api.coinflex.com/v1", rest_url: "https://webapi.coinflex.com/" },
         Endpoint { name: "stage", url: "wss://stgapi.coinflex.com/v1", rest_url: "https://stgwebapi.coinflex.com/" },
     ],
-    channels: &[
-        Channel { method: "WatchOrders", needs_login: false },
-        Channel { method: "WatchTicker", needs_login: false },
-    ],
+    channels: Cow::Borrowed(&[
+        Channel::new("WatchOrders", "order events, trades, book snapshots (L3)")
+            .timed(TimeUnit::Micros)
+            .from_snapshot(SnapshotSource::Reply),
+        Channel::new("WatchTicker", "tickers").timed(TimeUnit::Micros).from_snapshot(SnapshotSource::Reply),
+    ]),
     polls: &[
         Poll { method: "GetBalances", needs_login: true, by_rest: false, about: PollSubject::Whole },
         Poll { method: "GetOrders", needs_login: true, by_rest: false, about: PollSubject::Whole },
@@ -46,6 +51,13 @@ static PROFILE: Profile = Profile {
         Poll { method: "tickers", needs_login: false, by_rest: true, about: PollSubject::MarketsOrAll },
         Poll { method: "depth", needs_login: false, by_rest: true, about: PollSubject::Markets },
     ],
+    account: AccountKind::User,
+    ack: Ack::EchoId,
+    keepalive: Keepalive::None,
+    sends: None,
+    requests: None,
+    batch_max: 1,
+    lifetime: None,
 };
 
 impl Venue for CoinFlex {

@@ -1,8 +1,8 @@
 //! Notices to events: section 5 of the protocol.
 
 use crate::model::{
-    AssetCode, Balance, BookOrder, Event, MarketRef, OrderEvent, OrderKind, Price, Quantity, Ticker, TickerKind, Trade,
-    TradeSide, TradeVolume, UnknownReason,
+    AssetCode, Balance, BookOrder, Event, MarketRef, OrderEvent, OrderKind, Patch, Price, Quantity, Ticker, TickerKind,
+    Trade, TradeSide, TradeVolume, UnknownReason,
 };
 
 use super::decode::{Key, Message};
@@ -105,7 +105,8 @@ pub(super) fn ticker(kind: TickerKind, market: MarketRef, places: Places, mut re
     let (low, high) = (price(Key::Low), price(Key::High));
     let volume = read.number_patch(Key::Volume, places.quantity).map(Quantity);
     let time = read.time(Key::Time);
-    Ticker { market, kind, last, bid, ask, low, high, volume, time }
+    let (bid_quantity, ask_quantity) = (Patch::Absent, Patch::Absent);
+    Ticker { market, kind, last, bid, ask, low, high, volume, bid_quantity, ask_quantity, time }
 }
 
 /// `BalanceChanged`, or one of the answer to `GetBalances`.

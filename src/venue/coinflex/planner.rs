@@ -15,11 +15,12 @@ use crate::model::{
 };
 use crate::venue::{Action, Outgoing, Output, RestRequest};
 
+use super::kind::{self, Kind};
 use super::markets::Codes;
 use super::request::{Method, Request};
 use super::session::{CoinFlexSession, Login, Phase};
-use super::streams::{Asking, Kind, nanos};
 use super::wire::{Command, EstimateMarketOrder, GetTradeVolume, Request as Frame, Watch};
+use crate::venue::streams::{Asking, nanos};
 
 /// Information requests (`GetBalances`, `GetOrders`, `GetTradeVolume`) the venue takes of a session in ten seconds.
 const INFORMATION_REQUESTS_MAX: usize = 10;
@@ -220,7 +221,7 @@ impl CoinFlexSession {
     /// The stream of a market's orders.
     pub(super) fn book_stream(&mut self, market: MarketRef, events: &mut Vec<Event>) -> StreamRef {
         let key = self.market_key("WatchOrders", market, String::new());
-        let stream = self.streams.declare(Kind::Book(market), key, events);
+        let stream = kind::declare(&mut self.streams, Kind::Book(market), key, events);
         self.markets.entry_mut(market).book = Some(stream);
         stream
     }
@@ -228,7 +229,7 @@ impl CoinFlexSession {
     /// The stream of a market's ticker.
     pub(super) fn ticker_stream(&mut self, market: MarketRef, events: &mut Vec<Event>) -> StreamRef {
         let key = self.market_key("WatchTicker", market, String::new());
-        let stream = self.streams.declare(Kind::Ticker(market), key, events);
+        let stream = kind::declare(&mut self.streams, Kind::Ticker(market), key, events);
         self.markets.entry_mut(market).ticker = Some(stream);
         stream
     }
@@ -298,7 +299,7 @@ impl CoinFlexSession {
         };
         let market = Some(pattern.to_string());
         let key = StreamKey { channel: method.to_owned(), market, detail: String::new() };
-        let stream = self.streams.declare(Kind::Unlisted, key, &mut out.events);
+        let stream = kind::declare(&mut self.streams, Kind::Unlisted, key, &mut out.events);
         wanted.insert(stream);
         self.streams.get_mut(stream).is_wanted = true;
         self.streams.put(stream, at.wall, Coverage::Gap(cause), Some(evidence), &mut out.events);
@@ -333,7 +334,7 @@ impl CoinFlexSession {
                 None => StreamKey { channel: plan.method.clone(), market: None, detail },
             };
             let n = self.planner.polls.len();
-            let stream = self.streams.declare(Kind::Poll(n), key, &mut out.events);
+            let stream = kind::declare(&mut self.streams, Kind::Poll(n), key, &mut out.events);
             let asset = plan.asset.as_deref().and_then(|name| self.markets.asset_code(name));
             let every = nanos(plan.every);
             match self.planner.polls.iter_mut().find(|poll| poll.stream == stream) {
@@ -491,7 +492,7 @@ impl CoinFlexSession {
             if let Some(path) = poll.path() {
                 let request = self.planner.next_rest;
                 self.planner.next_rest += 1;
-                out.actions.push(Action::Rest(RestRequest { request, path, authenticated: false }));
+                out.actions.push(Action::Rest(RestRequest::get(request, path)));
             } else {
                 let Some(command) = poll.command() else { continue };
                 let window = if poll.needs_login() { &self.planner.information } else { &self.planner.orders };

@@ -9,12 +9,13 @@ use crate::model::{
 use crate::venue::{Action, Outgoing, Output};
 
 use super::decode::{self, Key, Message};
+use super::kind::{Kind, covered};
 use super::login::login_frame;
 use super::notice::{self, Places};
 use super::read::{Problems, Reader};
 use super::request::{Method, Request};
 use super::session::{CoinFlexSession, Frame, Login, Phase};
-use super::streams::{Asking, Kind, covered, nanos};
+use crate::venue::streams::{Asking, nanos};
 
 impl CoinFlexSession {
     /// A command went out.
@@ -85,7 +86,7 @@ impl CoinFlexSession {
 
     /// The login frame, if there is somebody to log in.
     pub(super) fn login_frame(&self, tag: i64) -> Option<Outgoing> {
-        Some(login_frame(self.account.as_ref()?, self.planner.server_nonce?, tag))
+        Some(login_frame(self.account.as_ref()?.as_user()?, self.planner.server_nonce?, tag))
     }
 
     /// A reply came.

@@ -14,7 +14,7 @@ use super::notice::{self, Places};
 use super::planner::Poll;
 use super::read::{Problems, Reader};
 use super::session::CoinFlexSession;
-use super::streams::Asking;
+use crate::venue::streams::Asking;
 
 impl CoinFlexSession {
     /// A REST answer came.

@@ -16,12 +16,13 @@ use crate::venue::{Account, Action, Output, Session};
 
 use super::check::Found;
 use super::decode::{self, Key, Message, NoticeName};
+use super::kind::{self, Kind, Streams, covered};
 use super::markets::Markets;
 use super::notice::{self, Places};
 use super::planner::Planner;
 use super::read::{Problems, Reader};
 use super::request::Requests;
-use super::streams::{Asking, Kind, Streams, covered, nanos};
+use crate::venue::streams::{Asking, nanos};
 
 /// Distinct unknown fields told in one session; beyond, only the frames have them.
 const UNKNOWN_FIELDS_MAX: usize = 50;
@@ -135,7 +136,7 @@ impl CoinFlexSession {
         };
         if plan.user.is_some() {
             let key = StreamKey { channel: "account".to_owned(), market: None, detail: String::new() };
-            let stream = self.streams.declare(Kind::Account, key, &mut out.events);
+            let stream = kind::declare(&mut self.streams, Kind::Account, key, &mut out.events);
             self.want(at, stream, None, out);
         }
         self.resolve(at, out);
@@ -233,16 +234,6 @@ impl CoinFlexSession {
         }
         let Closed { cause, code, detail } = closed.clone();
         out.events.push(Event::Session(SessionChange::Closed { cause, code, detail }));
-    }
-
-    /// The socket was not read for a while: late, and if the venue hung up meanwhile, lost.
-    fn stalled(&mut self, from: Timestamp, to: Timestamp, out: &mut Output) {
-        for stream in self.streams.select(|stream| stream.is_wanted) {
-            if let Some(state @ Coverage::Covered(_)) = self.streams.state(stream) {
-                self.streams.put(stream, from, Coverage::Gap(GapCause::SinkStalled), None, &mut out.events);
-                self.streams.put(stream, to, state, None, &mut out.events);
-            }
-        }
     }
 
     fn received(&mut self, seq: Seq, at: Stamp, frame: &[u8], out: &mut Output) {
@@ -520,7 +511,7 @@ impl Session for CoinFlexSession {
             Input::Rest(answer, body) => self.rest(at, answer, body, out),
             Input::Timer => self.timer(at, out),
             Input::Closed(closed) => self.closed(at, closed, out),
-            Input::Stalled(from, to) => self.stalled(*from, *to, out),
+            Input::Stalled(from, to) => self.streams.stalled(*from, *to, &mut out.events),
         }
         self.plan_next(at, out);
         self.deadline = self.next_deadline();

@@ -4,38 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    Coverage, Event, GapCause, MarketRef, Stamp, StreamKey, StreamRef, SubscriptionChange, Timestamp, Transition,
-    Verdict,
+    Coverage, Event, GapCause, Nature, Stamp, StreamKey, StreamRef, SubscriptionChange, Timestamp, Transition,
 };
-
-/// What kind of stream it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Orders of a market.
-    Book(MarketRef),
-    /// Ticker of a market.
-    Ticker(MarketRef),
-    /// What comes unasked to whoever is logged in.
-    Account,
-    /// A request that is repeated; its place among the session's polls.
-    Poll(usize),
-    /// A market asked for by a name that the catalog does not list.
-    Unlisted,
-}
-
-impl Kind {
-    /// The market it belongs to, for what is subscribed market by market.
-    pub(super) fn market(&self) -> Option<MarketRef> {
-        match self {
-            Self::Book(market) | Self::Ticker(market) => Some(*market),
-            Self::Account | Self::Poll(_) | Self::Unlisted => None,
-        }
-    }
-}
 
 /// How far the asking has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asking {
+pub(in crate::venue) enum Asking {
     /// Not asked, or over.
     Idle,
     /// Asked, not answered.
@@ -46,19 +20,19 @@ pub(super) enum Asking {
     Refused,
 }
 
-/// A stream.
+/// A stream, with what its venue knows of it.
 #[derive(Debug)]
-pub(super) struct Stream {
-    pub(super) kind: Kind,
-    pub(super) key: Arc<StreamKey>,
-    pub(super) asking: Asking,
+pub(in crate::venue) struct Stream<K> {
+    pub(in crate::venue) kind: K,
+    pub(in crate::venue) key: Arc<StreamKey>,
+    pub(in crate::venue) asking: Asking,
     /// Whether it is to be recorded (still).
-    pub(super) is_wanted: bool,
+    pub(in crate::venue) is_wanted: bool,
     /// Silence beyond this is a gap.
-    pub(super) stale_after: Option<Duration>,
+    pub(in crate::venue) stale_after: Option<Duration>,
     /// Arrival of its last frame (or answer) by the monotonic clock.
-    pub(super) last_mono: i64,
-    last_at: Option<Timestamp>,
+    pub(in crate::venue) last_mono: i64,
+    pub(in crate::venue) last_at: Option<Timestamp>,
     first_unstated: Option<Timestamp>,
     frames_unstated: u64,
     state: Option<Coverage>,
@@ -67,25 +41,36 @@ pub(super) struct Stream {
 }
 
 /// The streams of a session.
-#[derive(Default)]
-pub(super) struct Streams {
-    list: Vec<Stream>,
+pub(in crate::venue) struct Streams<K> {
+    list: Vec<Stream<K>>,
 }
 
-impl Streams {
+impl<K> Default for Streams<K> {
+    fn default() -> Self {
+        Self { list: Vec::new() }
+    }
+}
+
+impl<K> Streams<K> {
+    /// The stream of that key, if it was declared.
+    pub(in crate::venue) fn find(&self, key: &StreamKey) -> Option<StreamRef> {
+        self.list.iter().position(|stream| *stream.key == *key).map(|n| StreamRef(n as u32))
+    }
+
     /// Declares a stream, or finds it if it was declared before.
-    pub(super) fn declare(&mut self, kind: Kind, key: StreamKey, events: &mut Vec<Event>) -> StreamRef {
-        if let Some(n) = self.list.iter().position(|stream| *stream.key == key) {
-            let stream = &mut self.list[n];
-            if stream.kind == Kind::Unlisted && kind != Kind::Unlisted {
-                stream.kind = kind;
-                stream.is_wanted = false;
-            }
-            return StreamRef(n as u32);
+    pub(in crate::venue) fn declare(
+        &mut self,
+        kind: K,
+        key: StreamKey,
+        nature: &Arc<Nature>,
+        events: &mut Vec<Event>,
+    ) -> StreamRef {
+        if let Some(found) = self.find(&key) {
+            return found;
         }
         let reference = StreamRef(self.list.len() as u32);
         let key = Arc::new(key);
-        events.push(Event::Stream(reference, key.clone()));
+        events.push(Event::Stream(reference, key.clone(), nature.clone()));
         self.list.push(Stream {
             kind,
             key,
@@ -103,27 +88,27 @@ impl Streams {
     }
 
     /// The stream.
-    pub(super) fn get(&self, stream: StreamRef) -> &Stream {
+    pub(in crate::venue) fn get(&self, stream: StreamRef) -> &Stream<K> {
         &self.list[stream.0 as usize]
     }
 
     /// The stream.
-    pub(super) fn get_mut(&mut self, stream: StreamRef) -> &mut Stream {
+    pub(in crate::venue) fn get_mut(&mut self, stream: StreamRef) -> &mut Stream<K> {
         &mut self.list[stream.0 as usize]
     }
 
     /// Every stream.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (StreamRef, &Stream)> {
+    pub(in crate::venue) fn iter(&self) -> impl Iterator<Item = (StreamRef, &Stream<K>)> {
         self.list.iter().enumerate().map(|(n, stream)| (StreamRef(n as u32), stream))
     }
 
     /// The references of the streams for which `wanted` holds.
-    pub(super) fn select(&self, wanted: impl Fn(&Stream) -> bool) -> Vec<StreamRef> {
+    pub(in crate::venue) fn select(&self, wanted: impl Fn(&Stream<K>) -> bool) -> Vec<StreamRef> {
         self.iter().filter(|(_, stream)| wanted(stream)).map(|(reference, _)| reference).collect()
     }
 
     /// Puts a stream in a state, and says so if it was in another.
-    pub(super) fn put(
+    pub(in crate::venue) fn put(
         &mut self,
         stream: StreamRef,
         at: Timestamp,
@@ -144,7 +129,7 @@ impl Streams {
     }
 
     /// Puts a stream in a state with new evidence, also if it was in that state before.
-    pub(super) fn restate(
+    pub(in crate::venue) fn restate(
         &mut self,
         stream: StreamRef,
         at: Timestamp,
@@ -157,12 +142,12 @@ impl Streams {
     }
 
     /// The state a stream is in, if one was stated.
-    pub(super) fn state(&self, stream: StreamRef) -> Option<Coverage> {
+    pub(in crate::venue) fn state(&self, stream: StreamRef) -> Option<Coverage> {
         self.list[stream.0 as usize].state
     }
 
     /// Notes that a stream was asked for: what comes from here on counts for this asking.
-    pub(super) fn ask(&mut self, stream: StreamRef, events: &mut Vec<Event>) {
+    pub(in crate::venue) fn ask(&mut self, stream: StreamRef, events: &mut Vec<Event>) {
         self.state_data(stream, events);
         self.get_mut(stream).asking = Asking::Asked;
         events.push(Event::Subscription(SubscriptionChange::Asked(stream)));
@@ -170,7 +155,7 @@ impl Streams {
 
     /// Notes that a frame of the stream came. Before it is asked for (an old asking's last notices, the account's
     /// before its state is known) that counts for no subscription.
-    pub(super) fn data(&mut self, stream: StreamRef, at: Stamp) {
+    pub(in crate::venue) fn data(&mut self, stream: StreamRef, at: Stamp) {
         let entry = &mut self.list[stream.0 as usize];
         if entry.asking == Asking::Idle {
             return;
@@ -182,12 +167,22 @@ impl Streams {
     }
 
     /// Whether the stream is in a gap for having been silent.
-    pub(super) fn is_stale(&self, stream: StreamRef) -> bool {
+    pub(in crate::venue) fn is_stale(&self, stream: StreamRef) -> bool {
         self.state(stream) == Some(Coverage::Gap(GapCause::Stale))
     }
 
+    /// The socket was not read for a while: late, and if the venue hung up meanwhile, lost.
+    pub(in crate::venue) fn stalled(&mut self, from: Timestamp, to: Timestamp, events: &mut Vec<Event>) {
+        for stream in self.select(|stream| stream.is_wanted) {
+            if let Some(state @ Coverage::Covered(_)) = self.state(stream) {
+                self.put(stream, from, Coverage::Gap(GapCause::SinkStalled), None, events);
+                self.put(stream, to, state, None, events);
+            }
+        }
+    }
+
     /// States the data that came since the last time.
-    pub(super) fn summarise(&mut self, events: &mut Vec<Event>) {
+    pub(in crate::venue) fn summarise(&mut self, events: &mut Vec<Event>) {
         for n in 0..self.list.len() {
             self.state_data(StreamRef(n as u32), events);
         }
@@ -202,33 +197,24 @@ impl Streams {
     }
 
     /// Live streams that were silent for longer than they ever should be, with the arrival of their last frame.
-    pub(super) fn overdue(&self, now: i64) -> Vec<(StreamRef, Option<Timestamp>)> {
-        let due = |stream: &Stream| stale_at(stream).is_some_and(|at| at <= now);
+    pub(in crate::venue) fn overdue(&self, now: i64) -> Vec<(StreamRef, Option<Timestamp>)> {
+        let due = |stream: &Stream<K>| stale_at(stream).is_some_and(|at| at <= now);
         let silent = self.iter().filter(|(reference, stream)| due(stream) && !self.is_stale(*reference));
         silent.map(|(reference, stream)| (reference, stream.last_at)).collect()
     }
 
     /// When the next stream will have been silent for too long, by the monotonic clock.
-    pub(super) fn stale_deadline(&self) -> Option<i64> {
+    pub(in crate::venue) fn stale_deadline(&self) -> Option<i64> {
         self.iter().filter(|(reference, _)| !self.is_stale(*reference)).filter_map(|(_, stream)| stale_at(stream)).min()
     }
 }
 
-fn stale_at(stream: &Stream) -> Option<i64> {
+fn stale_at<K>(stream: &Stream<K>) -> Option<i64> {
     let after = stream.stale_after.filter(|_| stream.asking == Asking::Live)?;
     Some(stream.last_mono.saturating_add(nanos(after)))
 }
 
 /// A duration in ns, as the monotonic clock of stamps counts.
-pub(super) fn nanos(duration: Duration) -> i64 {
+pub(in crate::venue) fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
-}
-
-/// What can be said of a covered stream of this venue, which has neither sequence numbers nor checksums.
-pub(super) fn covered(is_scale_known: bool) -> (Coverage, Option<&'static str>) {
-    if is_scale_known {
-        (Coverage::Covered(Verdict::Consistent), None)
-    } else {
-        (Coverage::Covered(Verdict::Unverifiable), Some("scale unknown"))
-    }
 }

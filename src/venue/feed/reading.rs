@@ -1,0 +1,162 @@
+//! A frame while a protocol reads it: what it says, what becomes rows, and what is wrong with it.
+
+use std::sync::Arc;
+
+use crate::model::{Event, Id, MarketRef, Price, Quantity, Seq, Stamp, Timestamp, UnknownReason};
+
+use super::markets::Markets;
+use super::{Fields, Kind, Position, Raw, Said, Topic};
+
+/// Reads one frame, or one REST answer.
+pub(in crate::venue) struct Reading<'r> {
+    /// Its place in the journal.
+    pub seq: Seq,
+    /// When it arrived.
+    pub at: Stamp,
+    markets: &'r mut Markets,
+    events: &'r mut Vec<Event>,
+    said: Vec<Said>,
+    problems: Vec<(UnknownReason, String)>,
+    is_damaged: bool,
+}
+
+impl<'r> Reading<'r> {
+    pub(super) fn new(seq: Seq, at: Stamp, markets: &'r mut Markets, events: &'r mut Vec<Event>) -> Self {
+        Self { seq, at, markets, events, said: Vec::new(), problems: Vec::new(), is_damaged: false }
+    }
+
+    /// What it says, and what is wrong with it.
+    pub(super) fn finish(self) -> (Vec<Said>, Vec<(UnknownReason, String)>) {
+        (self.said, self.problems)
+    }
+
+    /// A market by its name, declared where it is met for the first time.
+    pub(in crate::venue) fn market(&mut self, name: &str) -> MarketRef {
+        self.markets.meet(name, self.events)
+    }
+
+    /// The markets, for what depends on their listing.
+    pub(in crate::venue) fn markets(&mut self) -> &mut Markets {
+        self.markets
+    }
+
+    /// Puts an event.
+    pub(in crate::venue) fn put(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Says something.
+    pub(in crate::venue) fn say(&mut self, said: Said) {
+        self.said.push(said);
+    }
+
+    /// Says that data of a stream came. Damage noted since the last such word is this stream's.
+    pub(in crate::venue) fn data(&mut self, topic: Topic, kind: Kind, position: Position, time: Option<Timestamp>) {
+        let is_damaged = std::mem::take(&mut self.is_damaged);
+        self.said.push(Said::Data { topic, kind, position, time, is_damaged });
+    }
+
+    /// Notes that something was not understood and that nothing is lost by it.
+    pub(in crate::venue) fn odd(&mut self, reason: UnknownReason, what: &str) {
+        self.problems.push((reason, what.to_owned()));
+    }
+
+    /// Notes that something is missing or wrong, so that what is put is not all there was.
+    pub(in crate::venue) fn damage(&mut self, reason: UnknownReason, what: &str) {
+        self.is_damaged = true;
+        self.odd(reason, what);
+    }
+
+    /// Notes a frame that nothing can be made of.
+    pub(in crate::venue) fn illegible(&mut self, reason: UnknownReason, what: &str) {
+        self.odd(reason, what);
+        self.said.push(Said::Illegible);
+    }
+
+    /// Notes the fields of a message that nobody asked for.
+    pub(in crate::venue) fn leftovers(&mut self, message: &str, fields: &Fields<'_>) {
+        for field in fields.unread() {
+            self.problems.push((UnknownReason::UnknownField, format!("{message}.{field}")));
+        }
+    }
+
+    /// The whole frame as an object.
+    pub(in crate::venue) fn object<'t>(&mut self, text: &'t str) -> Option<Fields<'t>> {
+        match Raw::parse(text) {
+            Ok(raw) => match raw.object() {
+                Some(fields) => return Some(fields),
+                None => self.odd(UnknownReason::UnknownShape, ""),
+            },
+            Err(error) => {
+                let place = format!("line {} column {}", error.line(), error.column());
+                self.illegible(UnknownReason::InvalidJson, &place);
+            }
+        }
+        None
+    }
+
+    /// A field that must be there.
+    pub(in crate::venue) fn need<T>(&mut self, fields: &Fields<'_>, name: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            let reason =
+                if fields.get(name).is_some() { UnknownReason::WrongType } else { UnknownReason::MissingField };
+            self.damage(reason, name);
+        }
+        value
+    }
+
+    /// A price, from the text of its number. Missing or unreadable, it is damage.
+    pub(in crate::venue) fn price(&mut self, market: MarketRef, name: &str, text: Option<&str>) -> Option<Price> {
+        let price = text.and_then(|text| self.markets.price(market, text));
+        self.number(name, text, price)
+    }
+
+    /// A quantity of the base asset, likewise.
+    pub(in crate::venue) fn quantity(&mut self, market: MarketRef, name: &str, text: Option<&str>) -> Option<Quantity> {
+        let quantity = text.and_then(|text| self.markets.quantity(market, text));
+        self.number(name, text, quantity)
+    }
+
+    /// An amount of the counter asset, where there is one.
+    pub(in crate::venue) fn total(&mut self, market: MarketRef, text: Option<&str>) -> Option<Quantity> {
+        self.markets.total(market, text?)
+    }
+
+    /// An amount of an asset, with its decimal places and its name.
+    pub(in crate::venue) fn amount(&mut self, asset: &str, text: &str) -> Option<(u8, Quantity, Arc<str>)> {
+        let amount = self.markets.amount(asset, text);
+        let (places, amount) = self.number("amount", Some(text), amount)?;
+        Some((places, amount, asset.into()))
+    }
+
+    fn number<T>(&mut self, name: &str, text: Option<&str>, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            let reason = if text.is_some() { UnknownReason::NumberOutOfRange } else { UnknownReason::MissingField };
+            self.damage(reason, name);
+        }
+        value
+    }
+
+    /// A time from RFC 3339.
+    pub(in crate::venue) fn time(&mut self, name: &str, text: Option<&str>) -> Option<Timestamp> {
+        let time = text.and_then(|text| text.parse::<jiff::Timestamp>().ok());
+        let time = time.and_then(|time| i64::try_from(time.as_nanosecond()).ok()).map(Timestamp);
+        if time.is_none() && text.is_some() {
+            self.odd(UnknownReason::WrongType, name);
+        }
+        time
+    }
+}
+
+/// An identifier as sent: an integer where it is one that fits 64 bits, else its text.
+pub(in crate::venue) fn id(raw: Raw<'_>) -> Option<Id> {
+    if raw.is_null() {
+        return None;
+    }
+    let text = raw.plain();
+    // Written back, it must be what was sent: no sign, no leading zero is lost.
+    match text.parse::<i64>() {
+        Ok(value) if value.to_string() == *text => Some(Id::Int(value)),
+        _ => Some(Id::Text(Box::new(text.into_owned()))),
+    }
+}

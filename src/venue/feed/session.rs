@@ -1,0 +1,432 @@
+//! The session: one connection's life from dialling to close, as a pure state machine over a [`Protocol`].
+//!
+//! What it concludes depends on its inputs alone, also on the frames as they went out; so a capture or a journal, where
+//! nobody acts on its wishes, gives the same events.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::journal::{Closed, Input, Opened, Plan};
+use crate::model::{
+    Catalog, CloseCause, Coverage, Event, GapCause, NotUnderstood, Seq, SessionChange, Stamp, StreamKey, StreamRef,
+    SubscriptionChange, Timestamp, UnknownReason, Verdict,
+};
+use crate::venue::streams::{Asking, Streams, nanos};
+use crate::venue::{Account, Action, Channel, Output, Session};
+
+use super::markets::Markets;
+use super::pace::Bucket;
+use super::splice::Splicing;
+use super::tracker::Tracker;
+use super::{Protocol, Reading, Topic};
+
+/// Distinct unknown fields told in one session; beyond, only the frames have them.
+const UNKNOWN_FIELDS_MAX: usize = 50;
+
+/// What a feed knows of a stream.
+#[derive(Debug)]
+pub(super) struct Subscribed {
+    pub(super) topic: Topic,
+    /// What was chosen of the channel.
+    pub(super) options: BTreeMap<String, String>,
+    /// Whether a frame that asks for it is on its way to the socket.
+    pub(super) is_wished: bool,
+    /// The request that asked for it, while it is not answered.
+    pub(super) request: Option<i64>,
+    /// When the answer is overdue, by the monotonic clock.
+    pub(super) due_at: i64,
+    /// Not to be asked for before this, by the monotonic clock.
+    pub(super) not_before: i64,
+    /// How often it was asked for since it last was covered.
+    pub(super) tries: u32,
+    /// Whether it must be taken up anew.
+    pub(super) is_broken: bool,
+    /// Whether it was wanted once and is no more, and the venue is to be told.
+    pub(super) is_dropped: bool,
+    /// Whether the state is had that updates change.
+    pub(super) is_whole: bool,
+    /// Arrival of the last message that was in place.
+    pub(super) good_at: Timestamp,
+    /// Joining its updates to a REST snapshot.
+    pub(super) splicing: Splicing,
+}
+
+/// What a session asked for by REST.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asked {
+    /// The token of a login.
+    Login,
+    /// A stream's snapshot.
+    Snapshot(StreamRef),
+}
+
+/// How far the login has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LoginState {
+    /// Nobody is to log in.
+    Unwanted,
+    /// To be tried, not before this by the monotonic clock.
+    Due(i64),
+    /// Begun; overdue at this by the monotonic clock.
+    Begun(i64),
+    /// Done.
+    Done,
+    /// Refused, or withheld.
+    Refused,
+}
+
+/// What a sequence is followed for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Sequence {
+    Connection,
+    Channel(String),
+    Market(Option<String>),
+    Stream(StreamRef),
+}
+
+/// A session of a venue with JSON messages and decimals.
+pub(in crate::venue) struct Feed<P> {
+    pub(super) protocol: P,
+    pub(super) account: Option<Arc<Account>>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) markets: Markets,
+    pub(super) streams: Streams<Subscribed>,
+    pub(super) trackers: HashMap<Sequence, Tracker, foldhash::fast::FixedState>,
+    pub(super) is_open: bool,
+    pub(super) login: LoginState,
+    pub(super) login_tries: u32,
+    /// Until when the list of markets is waited for, by the monotonic clock.
+    pub(super) registry_until: i64,
+    pub(super) sends: Bucket,
+    pub(super) requests: Bucket,
+    pub(super) next_id: i64,
+    pub(super) rests: HashMap<u64, Asked, foldhash::fast::FixedState>,
+    pub(super) next_request: u64,
+    pub(super) keepalive_at: i64,
+    /// Whether something but data came, so that there may be something to do.
+    pub(super) has_news: bool,
+    unknown_fields: HashSet<String>,
+    deadline: Option<i64>,
+}
+
+impl<P: Protocol> Feed<P> {
+    /// A session before its first input.
+    pub(in crate::venue) fn new(protocol: P, account: Option<Arc<Account>>) -> Self {
+        let (sends, requests) = (protocol.profile().sends, protocol.profile().requests);
+        Self {
+            protocol,
+            account,
+            plan: Arc::new(Plan::default()),
+            markets: Markets::default(),
+            streams: Streams::default(),
+            trackers: HashMap::default(),
+            is_open: false,
+            login: LoginState::Unwanted,
+            login_tries: 0,
+            registry_until: 0,
+            sends: Bucket::new(sends),
+            requests: Bucket::new(requests),
+            next_id: 1,
+            rests: HashMap::default(),
+            next_request: 0,
+            keepalive_at: i64::MAX,
+            has_news: false,
+            unknown_fields: HashSet::new(),
+            deadline: None,
+        }
+    }
+
+    /// The channel of a stream; one that the venue does not list says nothing of itself.
+    pub(super) fn channel(&self, stream: StreamRef) -> Option<&Channel> {
+        self.protocol.profile().channel(&self.streams.get(stream).kind.topic.channel)
+    }
+
+    fn connecting(&mut self, at: Stamp, plan: &Arc<Plan>, out: &mut Output) {
+        out.events.push(Event::Session(SessionChange::Connecting {
+            source: plan.source.as_str().into(),
+            venue: plan.venue.as_str().into(),
+            url: plan.url.clone(),
+        }));
+        self.take_plan(at, plan, out);
+    }
+
+    /// Takes a plan, the first or another one.
+    fn take_plan(&mut self, at: Stamp, plan: &Arc<Plan>, out: &mut Output) {
+        let was_withheld = std::mem::replace(&mut self.plan, plan.clone()).login_withheld.is_some();
+        let is_withheld = plan.login_withheld.is_some();
+        self.protocol.take_plan(plan);
+        self.login = match self.login {
+            LoginState::Unwanted | LoginState::Due(_) if plan.wants_login() && is_withheld => LoginState::Refused,
+            LoginState::Unwanted if plan.wants_login() => LoginState::Due(at.mono),
+            LoginState::Refused if was_withheld && !is_withheld => LoginState::Due(at.mono),
+            login => login,
+        };
+        self.resolve(at, out);
+    }
+
+    /// Declares the streams that the plan wants, as far as their markets are known.
+    pub(super) fn resolve(&mut self, at: Stamp, out: &mut Output) {
+        let plan = self.plan.clone();
+        let mut wanted = HashSet::new();
+        let profile = self.protocol.profile();
+        let aside = [
+            self.protocol.registry_channel(),
+            match &profile.keepalive {
+                crate::venue::Keepalive::Channel(channel) => Some(channel.as_ref()),
+                _ => None,
+            },
+        ];
+        let aside: Vec<_> = aside.into_iter().flatten().map(|channel| Topic::new(channel, None)).collect();
+        if !plan.subscribe.is_empty() {
+            for topic in aside {
+                let stream = self.declare(&topic, BTreeMap::new(), &mut out.events);
+                wanted.insert(stream);
+                self.want(at, stream, None, out);
+            }
+        }
+        for subscribe in &plan.subscribe {
+            let by_market = self.protocol.profile().channel(&subscribe.method).is_none_or(|channel| channel.by_market);
+            let topics = if by_market {
+                let names = self.markets.resolve(&subscribe.markets);
+                names.iter().map(|name| Topic::new(&subscribe.method, Some(name))).collect()
+            } else {
+                vec![Topic::new(&subscribe.method, None)]
+            };
+            for topic in topics {
+                let stream = self.declare(&topic, subscribe.options.clone(), &mut out.events);
+                wanted.insert(stream);
+                self.want(at, stream, subscribe.stale_after, out);
+            }
+        }
+        for stream in self.streams.select(|stream| stream.is_wanted) {
+            if !wanted.contains(&stream) {
+                self.streams.get_mut(stream).is_wanted = false;
+                self.streams.get_mut(stream).kind.is_dropped = true;
+                let gap = Coverage::Gap(GapCause::Reconfigured);
+                self.streams.put(stream, at.wall, gap, None, &mut out.events);
+            }
+        }
+        self.has_news = true;
+    }
+
+    /// The stream of a topic, declared if it is new.
+    fn declare(&mut self, topic: &Topic, options: BTreeMap<String, String>, events: &mut Vec<Event>) -> StreamRef {
+        if let Some(known) = self.find(topic) {
+            return known;
+        }
+        let detail: Vec<_> = options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let key = StreamKey { channel: topic.channel.clone(), market: topic.market.clone(), detail: detail.join(" ") };
+        let nature = self.protocol.profile().channel(&topic.channel).map(Channel::nature).unwrap_or_default();
+        let kind = Subscribed {
+            topic: topic.clone(),
+            options,
+            is_wished: false,
+            request: None,
+            due_at: i64::MAX,
+            not_before: i64::MIN,
+            tries: 0,
+            is_broken: false,
+            is_dropped: false,
+            is_whole: false,
+            good_at: Timestamp(i64::MIN),
+            splicing: Splicing::default(),
+        };
+        self.streams.declare(kind, key, &Arc::new(nature), events)
+    }
+
+    /// The stream of a topic, if it was declared.
+    pub(super) fn find(&self, topic: &Topic) -> Option<StreamRef> {
+        self.streams.iter().find(|(_, stream)| stream.kind.topic == *topic).map(|(stream, _)| stream)
+    }
+
+    /// The stream of a topic; what comes unasked is a stream as well.
+    pub(super) fn meet(&mut self, topic: &Topic, events: &mut Vec<Event>) -> StreamRef {
+        self.declare(topic, BTreeMap::new(), events)
+    }
+
+    /// Marks a stream as wanted; one that was not is in the state the connection is in.
+    fn want(&mut self, at: Stamp, stream: StreamRef, stale_after: Option<std::time::Duration>, out: &mut Output) {
+        let entry = self.streams.get_mut(stream);
+        entry.stale_after = stale_after;
+        entry.kind.is_dropped = false;
+        if std::mem::replace(&mut entry.is_wanted, true) {
+            return;
+        }
+        if self.is_open || self.plan.first {
+            let cause = self.cause_before_asking(stream);
+            self.streams.put(stream, at.wall, Coverage::Gap(cause), None, &mut out.events);
+        }
+    }
+
+    /// Why a stream that was not asked for yet is not recorded.
+    fn cause_before_asking(&self, stream: StreamRef) -> GapCause {
+        if !self.is_open {
+            GapCause::NotConnected
+        } else if self.needs_login(stream) && self.login != LoginState::Done {
+            GapCause::NotAuthenticated
+        } else {
+            GapCause::NotAcknowledged
+        }
+    }
+
+    /// Whether the venue gives a stream only to whoever is logged in.
+    pub(super) fn needs_login(&self, stream: StreamRef) -> bool {
+        self.channel(stream).is_some_and(|channel| channel.needs_login)
+    }
+
+    /// Puts every wanted stream that was not asked for in the state the connection is in now.
+    pub(super) fn put_waiting(&mut self, at: Timestamp, out: &mut Output) {
+        for stream in self.streams.select(|stream| stream.is_wanted && stream.asking == Asking::Idle) {
+            let cause = self.cause_before_asking(stream);
+            self.streams.put(stream, at, Coverage::Gap(cause), None, &mut out.events);
+        }
+    }
+
+    fn catalog(&mut self, at: Stamp, catalog: &Arc<Catalog>, out: &mut Output) {
+        out.events.push(Event::Catalog(catalog.clone()));
+        self.markets.list(catalog, &mut out.events);
+        self.resolve(at, out);
+    }
+
+    fn opened(&mut self, at: Stamp, opened: &Opened, out: &mut Output) {
+        self.is_open = true;
+        self.registry_until = at.mono.saturating_add(nanos(self.plan.timing.reply));
+        if let crate::venue::Keepalive::Send { every, .. } = &self.protocol.profile().keepalive {
+            self.keepalive_at = at.mono.saturating_add(nanos(*every));
+        }
+        out.events.push(Event::Session(SessionChange::Opened { peer: opened.peer.clone() }));
+        self.put_waiting(at.wall, out);
+    }
+
+    fn closed(&mut self, at: Stamp, closed: &Closed, out: &mut Output) {
+        self.is_open = false;
+        let gap = closed.cause.gap();
+        self.streams.summarise(&mut out.events);
+        let evidence = match closed.code {
+            Some(code) => format!("{} {code}", closed.cause),
+            None => closed.cause.to_string(),
+        };
+        for stream in self.streams.select(|_| true) {
+            self.retract_tail(at, stream, out);
+            let asked = std::mem::replace(&mut self.streams.get_mut(stream).asking, Asking::Idle) != Asking::Idle;
+            if asked {
+                out.events.push(Event::Subscription(SubscriptionChange::Ended { stream, cause: gap }));
+            }
+            if asked || self.streams.get(stream).is_wanted {
+                self.streams.put(stream, at.wall, Coverage::Gap(gap), Some(&evidence), &mut out.events);
+            }
+        }
+        let Closed { cause, code, detail } = closed.clone();
+        out.events.push(Event::Session(SessionChange::Closed { cause, code, detail }));
+    }
+
+    /// Behind the last message in place, nothing shows that no other came: what was said of that time is taken back.
+    fn retract_tail(&mut self, at: Stamp, stream: StreamRef, out: &mut Output) {
+        let is_claimed =
+            matches!(self.streams.state(stream), Some(Coverage::Covered(Verdict::Proved | Verdict::Checked)));
+        let good_at = self.streams.get(stream).kind.good_at;
+        if is_claimed && good_at < at.wall {
+            let doubt = Coverage::Covered(Verdict::Unverifiable);
+            let evidence = "no message came after that would show whether one is missing";
+            self.streams.put(stream, good_at, doubt, Some(evidence), &mut out.events);
+        }
+    }
+
+    fn received(&mut self, seq: Seq, at: Stamp, frame: &[u8], out: &mut Output) {
+        let start = out.events.len();
+        let mut reading = Reading::new(seq, at, &mut self.markets, &mut out.events);
+        match std::str::from_utf8(frame) {
+            Ok(text) => self.protocol.received(text, &mut reading),
+            Err(_) => reading.illegible(UnknownReason::InvalidUtf8, ""),
+        }
+        let (said, problems) = reading.finish();
+        self.conclude(at, start, frame, said, problems, out);
+    }
+
+    /// Concludes from what a frame or answer said.
+    pub(super) fn conclude(
+        &mut self,
+        at: Stamp,
+        start: usize,
+        frame: &[u8],
+        said: Vec<super::Said>,
+        problems: Vec<(UnknownReason, String)>,
+        out: &mut Output,
+    ) {
+        self.markets.declare_scales(start, &mut out.events);
+        for said in said {
+            self.hear(at, said, out);
+        }
+        for (reason, what) in problems {
+            let is_told = reason == UnknownReason::UnknownField
+                && (self.unknown_fields.len() >= UNKNOWN_FIELDS_MAX || !self.unknown_fields.insert(what.clone()));
+            if !is_told {
+                out.events.push(Event::NotUnderstood(Box::new(NotUnderstood { reason, what, body: frame.to_vec() })));
+            }
+        }
+    }
+
+    /// What came might have been of any stream.
+    pub(super) fn damage_all(&mut self, at: Stamp, evidence: &str, out: &mut Output) {
+        for stream in self.streams.select(|_| true) {
+            self.lose(at, stream, at.wall, GapCause::NotUnderstood, evidence, out);
+        }
+    }
+
+    fn timer(&mut self, at: Stamp, out: &mut Output) {
+        self.time_out_answers(at, out);
+        for (stream, last) in self.streams.overdue(at.mono) {
+            let since = last.unwrap_or(at.wall);
+            self.lose(at, stream, since, GapCause::Stale, "", out);
+        }
+        self.has_news = true;
+    }
+
+    /// Ends the connection; the source connects again.
+    pub(super) fn hang_up(&self, cause: CloseCause, detail: String, out: &mut Output) {
+        out.actions.push(Action::Close { cause, detail });
+    }
+}
+
+impl<P: Protocol> Session for Feed<P> {
+    fn handle(&mut self, seq: Seq, at: Stamp, input: &Input<'_>, out: &mut Output) {
+        match input {
+            Input::Received(frame) => {
+                self.received(seq, at, frame, out);
+                if !self.has_news {
+                    return;
+                }
+            }
+            Input::Connecting(plan) => self.connecting(at, plan, out),
+            Input::Replanned(plan) => self.take_plan(at, plan, out),
+            Input::Catalog(catalog) => self.catalog(at, catalog, out),
+            Input::Opened(opened) => self.opened(at, opened, out),
+            Input::Sent(frame) => self.sent(at, frame, out),
+            Input::ReceivedBinary(frame) => {
+                self.damage_all(at, UnknownReason::Binary.as_str(), out);
+                let (reason, what, body) = (UnknownReason::Binary, String::new(), frame.to_vec());
+                out.events.push(Event::NotUnderstood(Box::new(NotUnderstood { reason, what, body })));
+            }
+            Input::Rest(answer, body) => self.rest(seq, at, answer, body, out),
+            Input::Timer => self.timer(at, out),
+            Input::Closed(closed) => self.closed(at, closed, out),
+            Input::Stalled(from, to) => self.streams.stalled(*from, *to, &mut out.events),
+        }
+        self.has_news = false;
+        self.deadline = self.plan_next(at, out);
+    }
+
+    fn entrust(&mut self, request: u64, answer: &[u8]) {
+        if matches!(self.rests.get(&request), Some(Asked::Login)) {
+            self.protocol.entrust(answer);
+        }
+    }
+
+    fn deadline(&self) -> Option<i64> {
+        self.deadline
+    }
+
+    fn summarise(&mut self, out: &mut Output) {
+        self.streams.summarise(&mut out.events);
+    }
+}

@@ -1,0 +1,1 @@
+//! The feed under a protocol of a test.
