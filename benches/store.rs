@@ -169,6 +169,8 @@ impl Feed {
             low: Patch::Absent,
             high: Patch::Absent,
             volume: Patch::Value(Quantity::scaled(volume)),
+            bid_quantity: Patch::Absent,
+            ask_quantity: Patch::Absent,
             time: None,
         };
         (body, Event::Ticker(Box::new(ticker)))

@@ -95,6 +95,7 @@ fn tape(url: &str) -> Tape {
         method: method.to_owned(),
         markets: markets.clone(),
         stale_after: None,
+        options: Default::default(),
     });
     let (source, venue) = ("feed".to_owned(), "coinflex".to_owned());
     let plan = Plan { source, venue, url: url.to_owned(), first: true, subscribe: subscribe.into(), ..Plan::default() };
