@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod crypto;
+mod digits;
 pub mod exchange;
 pub mod exit;
 pub mod journal;

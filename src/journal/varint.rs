@@ -1,6 +1,7 @@
 //! Whole numbers in as few bytes as they need: LEB128, signed ones folded so that small magnitudes stay short.
 
 /// Appends `value`, seven bits to a byte, least significant first.
+#[inline]
 pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -10,6 +11,7 @@ pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Appends a signed value: 0, -1, 1, -2, … take the codes 0, 1, 2, 3, ….
+#[inline]
 pub(super) fn put_signed(out: &mut Vec<u8>, value: i64) {
     put(out, ((value << 1) ^ (value >> 63)) as u64);
 }

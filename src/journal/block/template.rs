@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 
 use super::super::varint;
+use crate::digits;
 
 /// Stands for a number without leading zeros.
 const NUMBER: u8 = 0;
@@ -149,7 +150,7 @@ impl Encoder {
         let (mut rest, mut literal) = (body, 0);
         for &mark in marks {
             let Some(digits) = rest.strip_prefix(&text[literal..mark]) else { return false };
-            let (number, count) = take_number(digits);
+            let (number, count) = digits::leading(digits, DIGITS_MAX);
             match text[mark] {
                 _ if count == 0 => return false,
                 PADDED => self.numbers.push(count as i64),
@@ -176,7 +177,7 @@ impl Encoder {
             if *first <= PADDED {
                 return false;
             }
-            let (number, count) = take_number(digits);
+            let (number, count) = digits::leading(digits, DIGITS_MAX);
             if is_padded(digits, count) {
                 self.text.push(PADDED);
                 self.numbers.push(count as i64);
@@ -227,16 +228,6 @@ impl Encoder {
         self.whole.clear();
         self.whole_lengths.clear();
     }
-}
-
-/// The number that a text begins with, and how many digits it has.
-fn take_number(text: &[u8]) -> (i64, usize) {
-    let (mut number, mut count) = (0, 0);
-    for digit in text.iter().take(DIGITS_MAX).take_while(|digit| digit.is_ascii_digit()) {
-        number = number * 10 + i64::from(digit - b'0');
-        count += 1;
-    }
-    (number, count)
 }
 
 /// Whether so many digits have a zero ahead that the number alone would not give back.
