@@ -9,6 +9,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::scan::scan;
+
 /// Declares the fields of the protocol.
 macro_rules! keys {
     ($($variant:ident $name:literal,)*) => {
@@ -20,12 +22,10 @@ macro_rules! keys {
         impl Key {
             const COUNT: usize = [$($name,)*].len();
 
-            fn parse(name: &str) -> Option<Self> {
-                match name { $($name => Some(Self::$variant),)* _ => None }
-            }
+            const ALL: [Self; Self::COUNT] = [$(Self::$variant,)*];
 
             /// The field's name on the wire.
-            pub(super) fn name(self) -> &'static str {
+            pub(super) const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
         }
@@ -100,6 +100,7 @@ impl Default for Fields {
 
 impl Fields {
     /// What is said of that field.
+    #[inline]
     pub(super) fn get(&self, key: Key) -> Field {
         self.values[key as usize]
     }
@@ -160,6 +161,27 @@ pub(super) struct Message<'a> {
 /// # Errors
 /// If it is not exactly one JSON object.
 pub(super) fn decode(text: &str) -> Result<Message<'_>, serde_json::Error> {
+    let mut message = Message::default();
+    decode_into(text, &mut message)?;
+    Ok(message)
+}
+
+/// Decodes an object into a message that is empty: a message is large to pass around.
+///
+/// # Errors
+/// As for [`decode`].
+pub(super) fn decode_into<'a>(text: &'a str, message: &mut Message<'a>) -> Result<(), serde_json::Error> {
+    if !scan(text, message) {
+        *message = decode_anything(text)?;
+    }
+    Ok(())
+}
+
+/// Decodes an object, however it is written.
+///
+/// # Errors
+/// As for [`decode`].
+pub(super) fn decode_anything(text: &str) -> Result<Message<'_>, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let message = deserializer.deserialize_map(MessageVisitor)?;
     deserializer.end()?;
@@ -203,11 +225,7 @@ impl<'de> Visitor<'de> for MessageVisitor {
             match name {
                 Name::Scalar(key) => {
                     let value = map.next_value_seed(FieldSeed)?;
-                    let slot = &mut message.fields.values[key as usize];
-                    if *slot != Field::Absent {
-                        message.duplicate.get_or_insert_with(|| key.name().to_owned());
-                    }
-                    *slot = value;
+                    message.set_field(key, value);
                 }
                 Name::Text(text) => {
                     let value = map.next_value_seed(TextSeed)?;
@@ -225,7 +243,17 @@ impl<'de> Visitor<'de> for MessageVisitor {
 }
 
 impl<'de> Message<'de> {
-    fn set_text(&mut self, text: TextName, value: Option<Cow<'de, str>>) {
+    /// Takes the value of a scalar field.
+    #[inline]
+    pub(super) fn set_field(&mut self, key: Key, value: Field) {
+        let before = std::mem::replace(&mut self.fields.values[key as usize], value);
+        if before != Field::Absent {
+            self.duplicate.get_or_insert_with(|| key.name().to_owned());
+        }
+    }
+
+    /// Takes the value of a text field; `None` if it is no text.
+    pub(super) fn set_text(&mut self, text: TextName, value: Option<Cow<'de, str>>) {
         let (slot, name) = match text {
             TextName::Notice => {
                 let before = std::mem::replace(&mut self.notice, value.map(notice_name));
@@ -262,7 +290,8 @@ fn notice_name(name: Cow<'_, str>) -> NoticeName<'_> {
 }
 
 /// Which of the text fields.
-enum TextName {
+#[derive(Clone, Copy)]
+pub(super) enum TextName {
     Notice,
     Method,
     ErrorMessage,
@@ -276,6 +305,73 @@ enum Name {
     Text(TextName),
     List,
     Unknown(String),
+}
+
+/// A field's name that is of the protocol.
+#[derive(Clone, Copy)]
+pub(super) enum Known {
+    Scalar(Key),
+    Text(TextName),
+    List,
+}
+
+/// The names that are no [`Key`]s.
+const OTHER_NAMES: [(&str, Known); 13] = [
+    ("notice", Known::Text(TextName::Notice)),
+    ("method", Known::Text(TextName::Method)),
+    ("error_msg", Known::Text(TextName::ErrorMessage)),
+    ("nonce", Known::Text(TextName::Nonce)),
+    ("taker_side", Known::Text(TextName::TakerSide)),
+    ("warning", Known::Text(TextName::Ignored)),
+    ("cookie", Known::Text(TextName::Ignored)),
+    ("signature", Known::Text(TextName::Ignored)),
+    ("persist", Known::Text(TextName::Ignored)),
+    ("post_only", Known::Text(TextName::Ignored)),
+    ("quantity_delta", Known::Text(TextName::Ignored)),
+    ("orders", Known::List),
+    ("balances", Known::List),
+];
+
+/// The names by [`slot`], each in the first free place from there on. Larger than need be, so that most are in their
+/// own.
+static NAMES: [Option<(&str, Known)>; 256] = {
+    let mut names = [None; 256];
+    let mut n = 0;
+    while n < Key::COUNT + OTHER_NAMES.len() {
+        let named =
+            if n < Key::COUNT { (Key::ALL[n].name(), Known::Scalar(Key::ALL[n])) } else { OTHER_NAMES[n - Key::COUNT] };
+        let mut at = slot(named.0.as_bytes());
+        while names[at].is_some() {
+            at = (at + 1) % names.len();
+        }
+        names[at] = Some(named);
+        n += 1;
+    }
+    names
+};
+
+/// Where a name ought to be: its length and its ends tell most of them apart.
+const fn slot(name: &[u8]) -> usize {
+    match name {
+        [] => 0,
+        [first, .., last] => (*first as usize + 7 * *last as usize + 29 * name.len()) % 256,
+        [only] => *only as usize,
+    }
+}
+
+impl Known {
+    /// The name, if it is of the protocol.
+    #[inline]
+    pub(super) fn of(name: &[u8]) -> Option<Self> {
+        let mut at = slot(name);
+        while let Some((known, meaning)) = NAMES[at] {
+            if known.as_bytes() == name {
+                return Some(meaning);
+            }
+            at = (at + 1) % NAMES.len();
+        }
+        None
+    }
 }
 
 struct NameSeed;
@@ -296,20 +392,11 @@ impl Visitor<'_> for NameSeed {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Name, E> {
-        if let Some(key) = Key::parse(name) {
-            return Ok(Name::Scalar(key));
-        }
-        Ok(match name {
-            "notice" => Name::Text(TextName::Notice),
-            "method" => Name::Text(TextName::Method),
-            "error_msg" => Name::Text(TextName::ErrorMessage),
-            "nonce" => Name::Text(TextName::Nonce),
-            "taker_side" => Name::Text(TextName::TakerSide),
-            "warning" | "cookie" | "signature" | "persist" | "post_only" | "quantity_delta" => {
-                Name::Text(TextName::Ignored)
-            }
-            "orders" | "balances" => Name::List,
-            _ => Name::Unknown(name.to_owned()),
+        Ok(match Known::of(name.as_bytes()) {
+            Some(Known::Scalar(key)) => Name::Scalar(key),
+            Some(Known::Text(name)) => Name::Text(name),
+            Some(Known::List) => Name::List,
+            None => Name::Unknown(name.to_owned()),
         })
     }
 }

@@ -14,6 +14,7 @@ mod read;
 mod reply;
 mod request;
 mod rest;
+mod scan;
 mod session;
 pub mod typed;
 pub mod wire;

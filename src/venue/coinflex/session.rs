@@ -240,20 +240,18 @@ impl CoinFlexSession {
         let Ok(text) = std::str::from_utf8(frame) else {
             return self.illegible(at, UnknownReason::InvalidUtf8, String::new(), frame, out);
         };
-        let message = match decode::decode(text) {
-            Ok(message) => message,
-            Err(error) => {
-                let (reason, what) = match text.trim_start().as_bytes().first() {
-                    Some(b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n')
-                        if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() =>
-                    {
-                        (UnknownReason::UnknownShape, String::new())
-                    }
-                    _ => (UnknownReason::InvalidJson, format!("line {} column {}", error.line(), error.column())),
-                };
-                return self.illegible(at, reason, what, frame, out);
-            }
-        };
+        let mut message = Message::default();
+        if let Err(error) = decode::decode_into(text, &mut message) {
+            let (reason, what) = match text.trim_start().as_bytes().first() {
+                Some(b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n')
+                    if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() =>
+                {
+                    (UnknownReason::UnknownShape, String::new())
+                }
+                _ => (UnknownReason::InvalidJson, format!("line {} column {}", error.line(), error.column())),
+            };
+            return self.illegible(at, reason, what, frame, out);
+        }
         let mut problems = Problems::default();
         let kind = match &message.notice {
             Some(NoticeName::Unknown(name)) => {
