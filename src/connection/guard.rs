@@ -2,7 +2,7 @@
 
 use actix_codec::Decoder;
 use actix_http::ws::{Codec, Frame, Item};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
 
 use super::Message;
@@ -14,6 +14,9 @@ pub const FRAGMENTS_MAX: usize = 1 << 17;
 
 /// Longest payload of a control frame (RFC 6455, section 5.5).
 const CONTROL_BYTES_MAX: u64 = 125;
+
+/// First byte of a text message in one frame (RFC 6455, section 5.2).
+const FINAL_TEXT: u8 = 0x81;
 
 /// How the peer broke the protocol or our limits. The connection cannot go on after it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -90,6 +93,9 @@ impl Guard {
     /// If what is there cannot be, or must not become, a frame. Do not call it again then.
     pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Unit>, Violation> {
         self.check_header(buffer)?;
+        if let Some(body) = self.take_plain(buffer) {
+            return Ok(Some(Unit::Message(Message::Text(body))));
+        }
         let frame = self.codec.decode(buffer).map_err(|error| Violation::Protocol(error.to_string()))?;
         Ok(Some(match frame {
             None => return Ok(None),
@@ -131,6 +137,20 @@ impl Guard {
             return Err(Violation::FrameTooLarge { bytes, bytes_max: self.limits.frame_bytes_max });
         }
         Ok(())
+    }
+
+    /// Takes what nearly every frame is, a whole text without a mask, which needs no codec.
+    fn take_plain(&self, buffer: &mut BytesMut) -> Option<Bytes> {
+        let (head, length) = match **buffer {
+            [FINAL_TEXT, 126, a, b, ..] => (4, usize::from(u16::from_be_bytes([a, b]))),
+            [FINAL_TEXT, short @ 0..126, ..] => (2, usize::from(short)),
+            _ => return None,
+        };
+        if self.is_inside_message() || buffer.len() < head + length {
+            return None;
+        }
+        buffer.advance(head);
+        Some(buffer.split_to(length).freeze())
     }
 
     fn assemble(&mut self, item: Item) -> Result<Unit, Violation> {
