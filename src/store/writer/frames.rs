@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::journal::Batch;
 use crate::journal::block::{Builder, CODEC_ZSTD, Compressor};
-use crate::model::{Seq, SessionId};
+use crate::model::{Seq, SessionId, Timestamp};
 
 use super::Written;
 use super::memory::Session;
@@ -27,64 +27,78 @@ pub(super) struct Frames {
     block: Builder,
     first: i64,
     compressor: Compressor,
+    /// Blocks that are full, to be stored.
+    packed: Vec<Packed>,
 }
 
 impl Frames {
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { block: Builder::default(), first: 0, compressor: Compressor::new(LEVEL)? })
+        Ok(Self { block: Builder::default(), first: 0, compressor: Compressor::new(LEVEL)?, packed: Vec::new() })
     }
 
-    /// Appends the records of a batch but the first `stored`, numbering them from `next_frame`.
-    pub(super) fn append(
-        &mut self,
-        connection: &Connection,
-        batch: &Batch,
-        stored: usize,
-        next_frame: &mut i64,
-        session: &mut Session,
-    ) -> Written {
-        let records = (batch.len() - stored) as i64;
-        if records == 0 {
-            return Ok(());
-        }
-        let first_frame = *next_frame;
-        for (seq, record) in batch.records().skip(stored) {
+    /// Packs the records of a batch but the first `stored`, numbering them from `first_frame`. This needs no database,
+    /// so it can be done while rows are inserted.
+    pub(super) fn pack(&mut self, batch: &Batch, stored: usize, first_frame: i64) -> io::Result<()> {
+        for ((seq, record), frame) in batch.records().skip(stored).zip(first_frame..) {
             if self.block.is_empty() {
-                self.first = *next_frame;
+                self.first = frame;
             }
             self.block.push(batch.session(), seq, &record);
-            *next_frame += 1;
             if self.block.bodies_bytes() >= BLOCK_BYTES {
-                self.flush(connection)?;
+                self.packed.push(Packed::new(self.first, &mut self.block, &mut self.compressor)?);
             }
         }
-        let span = match session.span {
-            Some((seq, frame, length)) if frame + length == first_frame => (seq, frame, length + records),
-            _ => (session.next, first_frame, records),
-        };
-        let upsert = "INSERT INTO frame_span (session, first_seq, frames, first_frame) VALUES (?1, ?2, ?3, ?4) \
-             ON CONFLICT DO UPDATE SET frames = ?3";
-        let (seq, frame, length) = span;
-        let row = params![batch.session().0, seq.0 as i64, length, frame];
-        connection.prepare_cached(upsert)?.execute(row)?;
-        session.span = Some(span);
-        session.next = Seq(session.next.0 + records as u64);
         Ok(())
     }
 
-    /// Stores what is gathered as a block.
-    pub(super) fn flush(&mut self, connection: &Connection) -> Written {
-        if self.block.is_empty() {
-            return Ok(());
+    /// Stores the blocks that are full.
+    pub(super) fn store(&mut self, connection: &Connection) -> Written {
+        for block in self.packed.drain(..) {
+            block.insert(connection)?;
         }
-        insert_block(connection, self.first, &mut self.block, &mut self.compressor)?;
+        Ok(())
+    }
+
+    /// Stores everything.
+    pub(super) fn flush(&mut self, connection: &Connection) -> Written {
+        self.store(connection)?;
+        if !self.block.is_empty() {
+            insert_block(connection, self.first, &mut self.block, &mut self.compressor)?;
+        }
         Ok(())
     }
 
     /// Forgets what is gathered: its group was rolled back.
     pub(super) fn forget(&mut self) {
         self.block.clear();
+        self.packed.clear();
     }
+}
+
+/// Notes where the records of a batch but the first `stored` lie, the first of these at `first_frame`.
+pub(super) fn note_span(
+    connection: &Connection,
+    batch: &Batch,
+    stored: usize,
+    first_frame: i64,
+    session: &mut Session,
+) -> Written {
+    let records = (batch.len() - stored) as i64;
+    if records == 0 {
+        return Ok(());
+    }
+    let span = match session.span {
+        Some((seq, frame, length)) if frame + length == first_frame => (seq, frame, length + records),
+        _ => (session.next, first_frame, records),
+    };
+    let upsert = "INSERT INTO frame_span (session, first_seq, frames, first_frame) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT DO UPDATE SET frames = ?3";
+    let (seq, frame, length) = span;
+    let row = params![batch.session().0, seq.0 as i64, length, frame];
+    connection.prepare_cached(upsert)?.execute(row)?;
+    session.span = Some(span);
+    session.next = Seq(session.next.0 + records as u64);
+    Ok(())
 }
 
 /// The place that the next record of a session has.
@@ -108,11 +122,36 @@ pub(in crate::store) fn insert_block(
     block: &mut Builder,
     compressor: &mut Compressor,
 ) -> rusqlite::Result<()> {
-    let (frames, bytes, (from, to)) = (block.len() as i64, block.bodies_bytes() as i64, block.arrivals());
-    let body = compressor.compress(block.finish());
-    let body = body.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    let row = params![first, frames, from.0, to.0, bytes, CODEC_ZSTD, body];
-    connection.prepare_cached(INSERT_BLOCK)?.execute(row)?;
-    block.clear();
-    Ok(())
+    Packed::new(first, block, compressor).map_err(no_memory)?.insert(connection)
+}
+
+/// What SQLite would say of it.
+pub(super) fn no_memory(error: io::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(error.into())
+}
+
+/// A row of `frame_block`.
+struct Packed {
+    first: i64,
+    frames: i64,
+    arrivals: (Timestamp, Timestamp),
+    raw_bytes: i64,
+    body: Vec<u8>,
+}
+
+impl Packed {
+    /// Compresses a block and empties its builder.
+    fn new(first: i64, block: &mut Builder, compressor: &mut Compressor) -> io::Result<Self> {
+        let (frames, arrivals, raw_bytes) = (block.len() as i64, block.arrivals(), block.bodies_bytes() as i64);
+        let body = compressor.compress(block.finish())?.to_vec();
+        block.clear();
+        Ok(Self { first, frames, arrivals, raw_bytes, body })
+    }
+
+    fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let Self { first, frames, arrivals: (from, to), raw_bytes, body } = self;
+        let row = params![first, frames, from.0, to.0, raw_bytes, CODEC_ZSTD, body];
+        connection.prepare_cached(INSERT_BLOCK)?.execute(row)?;
+        Ok(())
+    }
 }

@@ -13,6 +13,8 @@ mod rows;
 mod session;
 
 use std::collections::hash_map::Entry;
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -31,6 +33,10 @@ use super::{Settings, StoreError, merge, run, tidy};
 
 /// A row's id has its frame's number above this many bits, and below them the place of its event within that frame.
 pub(super) const EVENT_BITS: u32 = 22;
+
+/// Batches of this many records are packed on a thread of their own while their rows are inserted. Both take longer
+/// than starting a thread, by far.
+const RECORDS_BESIDE_MIN: usize = 512;
 
 /// Events of one frame that get rows. A frame would need 4 bytes or fewer for each to have more.
 const EVENTS_PER_FRAME_MAX: i64 = 1 << EVENT_BITS;
@@ -291,36 +297,22 @@ impl Store {
         };
         // The number of its first record, if all of them are new.
         let base = *next_frame - stored as i64;
-        frames.append(connection, batch, stored, next_frame, session)?;
-
+        let first_frame = std::mem::replace(next_frame, base + batch.len() as i64);
+        frames::note_span(connection, batch, stored, first_frame, session)?;
         let mut group = Group { connection, tables, run, listings, session, session_id: id, id: 0, at: Timestamp(0) };
-        if id == SessionId::RECORDER {
-            for ((_, record), index) in batch.records().zip(0_i64..).skip(stored) {
-                if matches!(record.kind, RecordKind::RunStarted | RecordKind::RunEnded) {
-                    group.id = (base + index) << EVENT_BITS;
-                    group.at = record.at.wall;
-                    run::replay(&mut group, &record)?;
-                }
-            }
-        }
-        let mut record = u32::MAX;
-        let mut place = 0;
-        for (of, event) in batch.events() {
-            if *of != record {
-                (record, place) = (*of, 0);
-            }
-            let index = record as usize;
-            // What follows from stored records is stored and remembered.
-            if index < stored || place >= EVENTS_PER_FRAME_MAX {
-                continue;
-            }
-            group.id = ((base + i64::from(record)) << EVENT_BITS) | place;
-            // Where sums are stated depends on where batches end, which must not show in the rows.
-            place += i64::from(!event.is_sum());
-            group.at = batch.heads()[index].at.wall;
-            group.store(event)?;
-        }
-        Ok(())
+        let packed = if batch.len() - stored < RECORDS_BESIDE_MIN {
+            group.store_batch(batch, stored, base)?;
+            frames.pack(batch, stored, first_frame)
+        } else {
+            thread::scope(|scope| {
+                let packing = scope.spawn(|| frames.pack(batch, stored, first_frame));
+                let written = group.store_batch(batch, stored, base);
+                let packed = packing.join().unwrap_or_else(|panic| resume_unwind(panic));
+                written.map(|()| packed)
+            })?
+        };
+        packed.map_err(frames::no_memory)?;
+        frames.store(connection)
     }
 }
 
@@ -387,6 +379,38 @@ pub(super) struct Group<'a> {
 }
 
 impl Group<'_> {
+    /// Stores what was concluded from the records of a batch but the first `stored`. Its first record has the number
+    /// `base`.
+    fn store_batch(&mut self, batch: &Batch, stored: usize, base: i64) -> Written {
+        if self.session_id == SessionId::RECORDER {
+            for ((_, record), index) in batch.records().zip(0_i64..).skip(stored) {
+                if matches!(record.kind, RecordKind::RunStarted | RecordKind::RunEnded) {
+                    self.id = (base + index) << EVENT_BITS;
+                    self.at = record.at.wall;
+                    run::replay(self, &record)?;
+                }
+            }
+        }
+        let mut record = u32::MAX;
+        let mut place = 0;
+        for (of, event) in batch.events() {
+            if *of != record {
+                (record, place) = (*of, 0);
+            }
+            let index = record as usize;
+            // What follows from stored records is stored and remembered.
+            if index < stored || place >= EVENTS_PER_FRAME_MAX {
+                continue;
+            }
+            self.id = ((base + i64::from(record)) << EVENT_BITS) | place;
+            // Where sums are stated depends on where batches end, which must not show in the rows.
+            place += i64::from(!event.is_sum());
+            self.at = batch.heads()[index].at.wall;
+            self.store(event)?;
+        }
+        Ok(())
+    }
+
     fn store(&mut self, event: &Event) -> Written {
         match event {
             Event::Order(order) => self.order(order),
