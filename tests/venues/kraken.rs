@@ -3,7 +3,9 @@
 use feedtape::model::{Event, Level, Number};
 
 use crate::captures;
+use crate::recording::Recording;
 use crate::script::{Script, mutations, plan};
+use crate::server::Server;
 
 fn levels(script: &Script) -> Vec<(bool, Vec<Level>)> {
     let of = |event: &Event| match event {
@@ -73,8 +75,7 @@ fn what_is_wanted_is_asked_for_once_the_markets_are_listed() {
         script.take_sent(),
         [r#"{"method":"subscribe","params":{"channel":"instrument","snapshot":true},"req_id":1}"#]
     );
-    let listed = r#"{"channel":"instrument","type":"snapshot","data":{"assets":[{"id":"BTC","status":"enabled","precision":10,"precision_display":5,"borrowable":true,"collateral_value":1.0,"margin_rate":0.02},{"id":"USD","status":"enabled","precision":4,"precision_display":2,"borrowable":true,"collateral_value":1.0,"margin_rate":0.02}],"pairs":[{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"online","qty_precision":8,"qty_increment":0.00000001,"price_precision":1,"cost_precision":5,"marginable":true,"has_index":true,"cost_min":0.5,"margin_initial":0.2,"position_limit_long":250,"position_limit_short":200,"tick_size":0.1,"price_increment":0.1,"qty_min":0.0001}]}}"#;
-    script.receive(listed);
+    script.receive(INSTRUMENTS);
     assert_eq!(
         script.take_sent(),
         [
@@ -98,4 +99,89 @@ fn what_is_wanted_is_asked_for_once_the_markets_are_listed() {
     script.receive(r#"{"method":"subscribe","result":{"channel":"trade","snapshot":true,"symbol":"BTC/USD"},"success":true,"time_in":"2026-08-24T22:21:56.724795Z","time_out":"2026-08-24T22:21:56.724853Z","req_id":4}"#);
     assert_eq!(script.state("trade BTC/USD"), "consistent");
     assert_eq!(script.count(|event| matches!(event, Event::Catalog(_))), 1);
+}
+
+const INSTRUMENTS: &str = r#"{"channel":"instrument","type":"snapshot","data":{"assets":[{"id":"BTC","status":"enabled","precision":10,"precision_display":5,"borrowable":true,"collateral_value":1.0,"margin_rate":0.02},{"id":"USD","status":"enabled","precision":4,"precision_display":2,"borrowable":true,"collateral_value":1.0,"margin_rate":0.02}],"pairs":[{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"online","qty_precision":8,"qty_increment":0.00000001,"price_precision":1,"cost_precision":5,"marginable":true,"has_index":true,"cost_min":0.5,"margin_initial":0.2,"position_limit_long":250,"position_limit_short":200,"tick_size":0.1,"price_increment":0.1,"qty_min":0.0001}]}}"#;
+
+/// The acknowledgement of each subscription that a frame asks for.
+fn acknowledgements(asked: &serde_json::Value) -> Vec<String> {
+    let params = &asked["params"];
+    let symbols = params["symbol"].as_array().cloned().unwrap_or_else(|| vec![serde_json::Value::Null]);
+    let answer = |symbol: serde_json::Value| {
+        let mut result = serde_json::json!({ "channel": params["channel"], "snapshot": true });
+        if !symbol.is_null() {
+            result["symbol"] = symbol;
+        }
+        if !params["depth"].is_null() {
+            result["depth"] = params["depth"].clone();
+        }
+        serde_json::json!({ "method": "subscribe", "result": result, "success": true, "req_id": asked["req_id"],
+            "time_in": "2026-08-24T22:21:56.724795Z", "time_out": "2026-08-24T22:21:56.724853Z" })
+        .to_string()
+    };
+    symbols.into_iter().map(answer).collect()
+}
+
+#[test]
+fn on_the_wire_a_checksum_that_fails_has_that_market_alone_asked_for_anew() {
+    let Some(frames) = captures::lines("kraken_book.jsonl") else { return };
+    let server = Server::start(
+        move |talk| {
+            talk.say(&frames[0]);
+            let mut books = 0;
+            while let Some(asked) = talk.hear_json() {
+                let channel = asked["params"]["channel"].as_str().unwrap_or_default().to_owned();
+                match (asked["method"].as_str().unwrap(), channel.as_str()) {
+                    ("subscribe", channel) => {
+                        acknowledgements(&asked).iter().for_each(|answer| talk.say(answer));
+                        match channel {
+                            "instrument" => talk.say(INSTRUMENTS),
+                            "book" => {
+                                talk.say(&frames[2]);
+                                talk.ping(b"as sent");
+                                // The first time an update is missing.
+                                frames[5 + usize::from(books == 0)..].iter().for_each(|frame| talk.say(frame));
+                                books += 1;
+                            }
+                            _ => {}
+                        }
+                    }
+                    ("unsubscribe", "book") => {
+                        talk.say(
+                            r#"{"method":"unsubscribe","result":{"channel":"book","symbol":"BTC/USD"},"success":true}"#,
+                        );
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        },
+        |_| (404, String::new()),
+    );
+    let recording = Recording::new(&[]);
+    let sources = format!(
+        "[[source]]\nname = \"kraken\"\nvenue = \"kraken\"\nurl = \"{}\"\n\
+         [[source.subscribe]]\nmethod = \"book\"\nmarkets = [\"*\"]\ndepth = 10\n\
+         [[source.subscribe]]\nmethod = \"trade\"\nmarkets = [\"BTC/USD\"]\n",
+        server.url()
+    );
+    recording.until(&sources, "SELECT count(*) = 2 FROM book_levels WHERE price = '78856.8' AND is_snapshot = 0");
+    let states = "SELECT state || ' ' || reason FROM transition t JOIN stream s ON s.id = t.stream \
+         WHERE channel = 'book' AND state = 'gap' AND reason = 'checksum_failed' \
+         OR channel = 'trade' AND reason IN ('checksum_failed', 'sequence_broken') ORDER BY t.id";
+    assert_eq!(recording.rows(states), ["gap checksum_failed"]);
+    assert_eq!(
+        recording.rows("SELECT price, quantity FROM book_levels WHERE is_snapshot LIMIT 2"),
+        ["78871.5 0.01266503", "78868.4 0.00005100"]
+    );
+    assert_eq!(
+        recording.rows("SELECT venue, market, base, counter, price_places FROM instruments"),
+        ["kraken BTC/USD XBT USD 1"]
+    );
+    assert_eq!(
+        recording.rows("SELECT channel, time_unit_ns, integrity FROM streams WHERE channel = 'book'"),
+        ["book 1000 checksum by subscription"]
+    );
+    let unsubscribed =
+        r#"{"method":"unsubscribe","params":{"channel":"book","depth":10,"symbol":["BTC/USD"]},"req_id":4}"#;
+    assert_eq!(server.heard().iter().filter(|text| text.contains("unsubscribe")).collect::<Vec<_>>(), [unsubscribed]);
 }

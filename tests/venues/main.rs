@@ -2,4 +2,9 @@
 
 mod captures;
 mod kraken;
+#[path = "../connection/peer.rs"]
+#[allow(dead_code, reason = "its scripts of broken connections are for other tests")]
+mod peer;
+mod recording;
 mod script;
+mod server;

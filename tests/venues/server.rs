@@ -1,0 +1,204 @@
+//! A venue on port 0, WebSocket and REST on one port, that says what a test has it say.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use crate::peer::{CLOSE, Conn, PING, PONG, TEXT, frame};
+
+/// A REST request as it came.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Method and path with query, as in `GET /a?b=c`.
+    pub line: String,
+    /// The headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Request {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+type Script = dyn Fn(&mut Talk) + Send + Sync;
+type Answer = dyn Fn(&Request) -> (u16, String) + Send + Sync;
+
+/// A venue. It ends, and tells what failed in its scripts, when it is dropped.
+pub struct Server {
+    address: SocketAddr,
+    is_over: Arc<AtomicBool>,
+    accepting: Option<JoinHandle<()>>,
+    heard: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
+}
+
+/// One WebSocket, at the venue's end.
+pub struct Talk {
+    conn: Conn,
+    heard: Arc<Mutex<Vec<String>>>,
+    /// Which socket it is, from 0.
+    pub number: usize,
+    /// The path that was asked for.
+    pub path: String,
+}
+
+impl Server {
+    /// Serves every socket with `script`, and every other request with `answer`.
+    pub fn start(
+        script: impl Fn(&mut Talk) + Send + Sync + 'static,
+        answer: impl Fn(&Request) -> (u16, String) + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (is_over, sockets) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (heard, requests) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<Vec<Request>>>::default());
+        let (script, answer): (Arc<Script>, Arc<Answer>) = (Arc::new(script), Arc::new(answer));
+        let accepting = {
+            let (is_over, heard, requests) = (is_over.clone(), heard.clone(), requests.clone());
+            std::thread::spawn(move || {
+                let mut serving = Vec::new();
+                for stream in listener.incoming() {
+                    if is_over.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    let (script, answer, sockets) = (script.clone(), answer.clone(), sockets.clone());
+                    let (heard, requests) = (heard.clone(), requests.clone());
+                    serving.push(std::thread::spawn(move || {
+                        serve(stream.unwrap(), &sockets, &*script, &*answer, &heard, &requests);
+                    }));
+                }
+                for served in serving {
+                    if let Err(panic) = served.join() {
+                        std::panic::resume_unwind(panic);
+                    }
+                }
+            })
+        };
+        Self { address, is_over, accepting: Some(accepting), heard, requests }
+    }
+
+    pub fn url(&self) -> String {
+        format!("ws://{}/ws", self.address)
+    }
+
+    pub fn rest_url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// Every text frame that came, in order.
+    pub fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// Every REST request that came.
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        // Wakes it from accepting.
+        drop(TcpStream::connect(self.address));
+        // A test that fails must not hang on a script that waits for it.
+        if let Some(accepting) = self.accepting.take().filter(|_| !std::thread::panicking())
+            && let Err(panic) = accepting.join()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+impl Talk {
+    /// Sends a text.
+    pub fn say(&mut self, text: &str) {
+        self.conn.write(&frame(TEXT, text.as_bytes()));
+    }
+
+    /// Pings, and waits for the pong with the same payload; what is said meanwhile is kept.
+    pub fn ping(&mut self, payload: &[u8]) {
+        self.conn.write(&frame(PING, payload));
+        while let Some((first, answer)) = self.conn.read_frame() {
+            match first {
+                PONG => return assert_eq!(answer, payload),
+                TEXT => self.heard.lock().unwrap().push(String::from_utf8(answer).unwrap()),
+                _ => {}
+            }
+        }
+        panic!("no pong came");
+    }
+
+    /// The next text that comes; `None`: the client has gone.
+    pub fn hear(&mut self) -> Option<String> {
+        loop {
+            match self.conn.read_frame()? {
+                (TEXT, payload) => {
+                    let text = String::from_utf8(payload).unwrap();
+                    self.heard.lock().unwrap().push(text.clone());
+                    return Some(text);
+                }
+                (PING, payload) => self.conn.write(&frame(PONG, &payload)),
+                (CLOSE, payload) => {
+                    self.conn.write(&frame(CLOSE, &payload));
+                    return None;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The next text that comes, as JSON.
+    pub fn hear_json(&mut self) -> Option<serde_json::Value> {
+        self.hear().map(|text| serde_json::from_str(&text).unwrap())
+    }
+
+    /// Listens until the client goes.
+    pub fn until_gone(&mut self) {
+        while self.hear().is_some() {}
+    }
+}
+
+fn serve(
+    stream: TcpStream,
+    sockets: &AtomicUsize,
+    script: &Script,
+    answer: &Answer,
+    heard: &Arc<Mutex<Vec<String>>>,
+    requests: &Mutex<Vec<Request>>,
+) {
+    stream.set_read_timeout(Some(crate::peer::PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut raw = stream.try_clone().unwrap();
+    let mut conn = Conn::new(stream);
+    let head = conn.request();
+    if head.is_empty() {
+        return;
+    }
+    let headers = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+    let headers: Vec<_> = headers.map(|(name, value)| (name.to_lowercase(), value.trim().to_owned())).collect();
+    let line = head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned();
+    let find = |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+    if let Some(key) = find("sec-websocket-key") {
+        let accept = String::from_utf8(actix_http::ws::hash_key(key.as_bytes()).to_vec()).unwrap();
+        let upgraded = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+        conn.write(format!("{upgraded}Sec-WebSocket-Accept: {accept}\r\n\r\n").as_bytes());
+        let (number, path) = (sockets.fetch_add(1, Ordering::SeqCst), line.trim_start_matches("GET ").to_owned());
+        return script(&mut Talk { conn, heard: heard.clone(), number, path });
+    }
+    let length = find("content-length").map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    raw.read_exact(&mut body).unwrap();
+    let request = Request { line, headers, body: String::from_utf8(body).unwrap() };
+    let (status, body) = answer(&request);
+    requests.lock().unwrap().push(request);
+    let length = body.len();
+    let answer = format!("HTTP/1.1 {status} As Asked\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+    raw.write_all(answer.as_bytes()).unwrap();
+}
