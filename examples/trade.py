@@ -22,7 +22,8 @@ N = 0x010000000000000000000000000001DCE8D2EC6184CAF0A971769FB1F7
 GX = 0xA1455B334DF099DF30FC28A169A467E9E47075A90F7E650EB6B7A45C
 GY = 0x7E089FED7FBA344282CAFBD6F7E319F7C0B0BD59E2CA4BDB556D61A5
 FIELD = ecdsa.ellipticcurve.CurveFp(P, 0, 5)
-CURVE = ecdsa.curves.Curve("secp224k1", FIELD, ecdsa.ellipticcurve.PointJacobi(FIELD, GX, GY, 1, N), None)
+BASE = ecdsa.ellipticcurve.PointJacobi(FIELD, GX, GY, 1, N)
+CURVE = ecdsa.curves.Curve("secp224k1", FIELD, BASE, (1, 3, 132, 0, 32))
 
 
 def login(user, cookie, passphrase, server_nonce):

@@ -4,5 +4,6 @@ mod dial;
 mod driver;
 mod harness;
 mod peer;
+mod rfc6455;
 mod socket;
 mod tls;
