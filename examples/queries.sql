@@ -12,6 +12,7 @@
 -- | candles | a minute of a market: open, high, low, close, volume | minute_at |
 -- | latency | arrival less the venue's time, by kind, market and minute | minute_at |
 -- | book_snapshots, book_orders | a whole book as answered, and its entries | received_at |
+-- | book, depth | an order, a price level of a book as it was `at` a time (which must be given) | at |
 -- | estimates | what an order would trade | received_at |
 -- | balances, trade_volumes | an amount of an asset of the account | received_at |
 -- | fills, my_orders | the account's side of trades; its orders as last seen | time; opened_at, changed_at |
@@ -94,3 +95,19 @@ FROM latency WHERE kind = 'trade' GROUP BY market, hour;
 -- 13. Frames that nobody understood, by reason
 SELECT source, reason, what, count(*) AS frames, min(received_utc) AS first, max(received_utc) AS last
 FROM frames_not_understood GROUP BY source, reason, what ORDER BY frames DESC;
+
+-- 14. The newest book, ten levels a side; a time must be given, such as unixepoch('2020-01-31 12:00') * 1000000000
+SELECT at_utc, verdict, verified_until_utc, side, level, price, quantity, orders, cumulative FROM depth
+WHERE market = 'XBT:USDT' AND level <= 10 AND at = (
+    SELECT max(to_at) - 1 FROM coverage WHERE market = 'XBT:USDT' AND channel = 'WatchOrders' AND verdict <> 'gap')
+ORDER BY price_raw DESC;
+
+-- 15. The same order by order, of all markets: the five best of each side
+SELECT source, market, side, place, order_id, price, quantity FROM book
+WHERE place <= 5 AND at = (SELECT max(to_at) - 1 FROM coverage WHERE channel = 'WatchOrders' AND verdict <> 'gap')
+ORDER BY market, price_raw DESC;
+
+-- 16. How far the books are derived while a recorder runs: seconds at most behind what is recorded
+SELECT strftime('%Y-%m-%dT%H:%M:%S', at / 1000000000, 'unixepoch') AS books_until,
+    (SELECT max(durable_utc) FROM runs) AS recorded_until
+FROM book_progress;

@@ -93,6 +93,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         }
     }
     store.end_run(clock.now())?;
+    store.derive_books(i64::MAX)?;
     target.finish()?;
     super::written(io::stdout().write_all(report.as_bytes()))?;
     end

@@ -3,6 +3,7 @@
 mod assets;
 mod backup;
 mod bar;
+mod book;
 mod check;
 mod completions;
 mod coverage;
@@ -69,6 +70,7 @@ enum Command {
     Query(query::Args),
     Status(status::Args),
     Coverage(coverage::Args),
+    Book(book::Args),
     Verify(verify::Args),
     Frames(frames::Args),
     Import(import::Args),
@@ -97,6 +99,7 @@ pub fn run() -> ExitCode {
         Command::Query(args) => query::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Coverage(args) => coverage::run(&args),
+        Command::Book(args) => book::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Frames(args) => frames::run(&args),
         Command::Import(args) => import::run(&args),

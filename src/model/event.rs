@@ -227,6 +227,8 @@ pub struct BookSnapshot {
     pub events_from: Option<Seq>,
     /// Whether the entries are orders, or price levels without orders (the REST depth).
     pub has_orders: bool,
+    /// How many entries of a side the venue tells at most: a side with as many may have more. `None`: a side is whole.
+    pub side_orders_max: Option<usize>,
     /// The entries, as sent.
     pub orders: Vec<BookOrder>,
 }

@@ -109,6 +109,7 @@ pub fn derive(
 ) -> Result<Rebuilt, RebuildError> {
     let total = frames.last()?.max(0) as u64;
     let mark = frames.reader().durable_mark()?;
+    let books = frames.reader().books_mark()?;
     let mut deriving = Deriving {
         store,
         tapes: HashMap::new(),
@@ -129,6 +130,8 @@ pub fn derive(
     if let Some(mark) = mark {
         deriving.store.mark_durable(mark)?;
     }
+    // As far as in the original, which may have more events than it had the time for.
+    deriving.store.derive_books(books.unwrap_or(i64::MAX))?;
     progress(deriving.rebuilt.records, total);
     Ok(deriving.rebuilt)
 }

@@ -50,6 +50,7 @@ pub struct SinkActor {
     commit_timer: Option<SpawnHandle>,
     tidy_timer: Option<SpawnHandle>,
     tidied_at: i64,
+    has_more_to_tidy: bool,
     turned_at: Timestamp,
     trouble: Option<Trouble>,
 }
@@ -105,6 +106,7 @@ impl SinkActor {
             commit_timer: None,
             tidy_timer: None,
             tidied_at: 0,
+            has_more_to_tidy: false,
             turned_at: clock.now().wall,
             trouble: None,
         });
@@ -265,7 +267,8 @@ impl SinkActor {
     /// Tidies if there is no group open and it is a while since.
     fn tidy_if_due(&mut self, ctx: &mut Context<Self>) {
         let since = elapsed(self.tidied_at, self.clock.now());
-        if since >= TURN && self.tidy_timer.is_none() {
+        let is_due = since >= if self.has_more_to_tidy { TIDY_PAUSE } else { TURN };
+        if is_due && self.tidy_timer.is_none() {
             self.tidy(ctx);
         }
     }
@@ -278,13 +281,13 @@ impl SinkActor {
         match sink.tidy() {
             Ok(tidied) => {
                 self.progress.see_wal(tidied.wal_bytes);
+                self.tidied_at = self.clock.now().mono;
+                self.has_more_to_tidy = tidied.has_more;
                 if tidied.has_more {
                     self.tidy_timer = Some(ctx.run_later(TIDY_PAUSE, |actor, ctx| {
                         actor.tidy_timer = None;
                         actor.tidy(ctx);
                     }));
-                } else {
-                    self.tidied_at = self.clock.now().mono;
                 }
             }
             Err(SinkError::Later(cause)) => {

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_core.sql"),
     include_str!("../../migrations/0002_views.sql"),
     include_str!("../../migrations/0003_account_views.sql"),
+    include_str!("../../migrations/0004_book.sql"),
     include_str!("../../migrations/0006_venues.sql"),
 ];
 

@@ -8,6 +8,8 @@
 //!   user's.
 
 mod backup;
+mod book;
+mod books;
 mod catalog;
 mod coverage;
 mod draft;
@@ -28,6 +30,7 @@ mod verify;
 mod writer;
 
 pub use backup::backup;
+pub use book::{BookLevel, BookName, BookState};
 pub use coverage::{Interval, StreamCoverage, Streams};
 pub use draft::Draft;
 pub use error::StoreError;

@@ -1,4 +1,4 @@
-//! What the writer does while it has time: look after its file, and merge small blocks.
+//! What the writer does while it has time: look after its file, take events into books, and merge small blocks.
 
 use std::ffi::OsString;
 use std::fs;
@@ -20,16 +20,17 @@ pub struct Watch {
 }
 
 impl Store {
-    /// Checks that the file is still there and has room, and merges some small blocks.
+    /// Checks that the file is still there and has room, takes some events into books, or else merges some small blocks.
     ///
     /// # Errors
-    /// If the file was moved or merging failed.
+    /// If the file was moved, or what was to be done failed.
     pub fn tidy_up(&mut self) -> Result<Tidied, StoreError> {
         self.check_moved()?;
         self.warn_of_low_space();
         let wal_bytes = self.wal_bytes();
         self.warn_of_long_wal(wal_bytes);
-        Ok(Tidied { has_more: self.merge_step()?, wal_bytes })
+        let has_more = self.books_step()? || self.merge_step()?;
+        Ok(Tidied { has_more, wal_bytes })
     }
 
     /// Size of the -wal file; only asked for, never opened.

@@ -1,5 +1,6 @@
 //! Reading a recording: by the user's SQL, record by record, and as files that cannot be written.
 
+mod books;
 mod examples;
 mod files;
 mod journal;

@@ -150,6 +150,7 @@ impl Recording {
         let mut store = self.store.take().unwrap();
         store.commit_group().unwrap();
         store.end_run(at).unwrap();
+        store.derive_books(i64::MAX).unwrap();
         store.close_file().unwrap();
         self.begun.clear();
     }
@@ -334,6 +335,7 @@ impl Recording {
         self.receive(source, frame.as_bytes());
         self.settle();
         while self.store().merge_step().unwrap() {}
+        self.store().books_step().unwrap();
     }
 
     /// How many blocks there are.
@@ -527,6 +529,13 @@ pub fn eventful(stopped: bool) -> Recording {
     recording.connect(1);
     recording.answer_all(0);
     recording.answer_all(1);
+    // Enough for a checkpoint of the book.
+    for n in 0..4_200 {
+        let price = 32_000 + n % 7;
+        let rest = format!(r#""base":63488,"counter":65283,"quantity":-10000,"price":{price},"time":1580472000000000"#);
+        recording.receive(1, format!(r#"{{"notice":"OrderModified","id":1,{rest}}}"#).as_bytes());
+    }
+    recording.ship(1);
     recording.give(0, &Input::Sent(br#"{"tag":9001,"method":"CancelOrder","id":7}"#));
     recording.receive(0, br#"{"error_code":0,"tag":9001,"id":7,"base":63488,"counter":65283,"quantity":5,"price":6}"#);
     recording.stall(0);
@@ -546,6 +555,9 @@ pub fn eventful(stopped: bool) -> Recording {
     if stopped {
         recording.stop();
     } else {
+        recording.settle();
+        recording.store().books_step().unwrap();
+        recording.receive(0, FRAMES[1]);
         recording.settle();
         recording.vanish();
     }

@@ -52,7 +52,12 @@ fn views(path: &Path) -> Vec<(String, usize)> {
     let mut names = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name").unwrap();
     let names: Vec<String> = names.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     let count = |name: &String| {
-        let mut all = connection.prepare(&format!("SELECT * FROM {name}")).unwrap();
+        // These are asked of a time.
+        let at = match name.as_str() {
+            "book_at" | "book" | "depth" => "WHERE at IN (SELECT at FROM book_checkpoint)",
+            _ => "",
+        };
+        let mut all = connection.prepare(&format!("SELECT * FROM {name} {at}")).unwrap();
         all.query_map([], |_| Ok(())).unwrap().map(Result::unwrap).count()
     };
     names.iter().map(|name| (name.clone(), count(name))).collect()
@@ -85,7 +90,9 @@ fn every_released_schema_is_upgraded_with_everything_in_it() {
         let rebuilt = rows(&again);
         for table in tables(&again) {
             let count = |rows: &[String]| rows.iter().filter(|row| row.starts_with(&format!("{table}: "))).count();
-            assert!(count(&rebuilt) > 0, "{table} of {} is empty", fixture.display());
+            // Schema 3 had no books yet, and its recording has too few events for a checkpoint.
+            let is_new = version == 3 && table == "book_checkpoint_order";
+            assert!(count(&rebuilt) > 0 || is_new, "{table} of {} is empty", fixture.display());
         }
     }
 }

@@ -143,6 +143,7 @@ fn the_journal_alone_makes_the_same_rows_again() {
         store.append(&batch).unwrap();
     }
     store.commit().unwrap();
+    store.derive_books(i64::MAX).unwrap();
     store.close_file().unwrap();
     let tables =
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'frame_block'";

@@ -1,9 +1,10 @@
 //! The market: orders, trades, tickers, books and estimates.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use crate::model::{BookSnapshot, Estimate, OrderEvent, OrderKind, Patch, Price, Ticker, TickerKind, Trade};
 
+use super::memory::Market;
 use super::rows::Table;
 use super::{EVENT_BITS, Fault, Group, Written, frames, int, text, tonce};
 
@@ -152,17 +153,22 @@ impl Group<'_> {
     }
 
     pub(super) fn book_snapshot(&self, snapshot: &BookSnapshot) -> Written {
-        let instrument = self.market(snapshot.market)?.instrument;
+        let market = self.market(snapshot.market)?;
+        let instrument = market.instrument;
         let asked = match snapshot.events_from {
             Some(seq) => frames::frame_of(self.connection, self.session_id, seq)?,
             None => None,
         };
         let events_from = asked.map_or(self.id, |frame| frame << EVENT_BITS);
-        let insert = "INSERT INTO book_snapshot (id, instrument, received_at, events_from, has_orders, orders) \
-             VALUES (?, ?, ?, ?, ?, ?)";
+        let insert = "INSERT INTO book_snapshot (id, instrument, received_at, events_from, has_orders, orders, \
+             side_orders_max) VALUES (?, ?, ?, ?, ?, ?, ?)";
         let orders = snapshot.orders.len() as i64;
-        let row = params![self.id, instrument, self.at.0, events_from, snapshot.has_orders, orders];
+        let side_max = snapshot.side_orders_max.map(|max| max as i64);
+        let row = params![self.id, instrument, self.at.0, events_from, snapshot.has_orders, orders, side_max];
         self.connection.prepare_cached(insert)?.execute(row)?;
+        if snapshot.has_orders {
+            self.book_begins(market, events_from)?;
+        }
         let insert = "INSERT INTO book_order (snapshot, n, order_id, order_ref, price, quantity, time) \
              VALUES (?, ?, ?, ?, ?, ?, ?)";
         let mut insert = self.connection.prepare_cached(insert)?;
@@ -177,6 +183,18 @@ impl Group<'_> {
                 order.time.map(|time| time.0),
             ])?;
         }
+        Ok(())
+    }
+
+    /// A snapshot is a checkpoint of its book; see `store/books/`.
+    fn book_begins(&self, market: Market, events_from: i64) -> Written {
+        let stream = "SELECT stream FROM command WHERE id BETWEEN ?1 AND ?1 | 4194303";
+        let stream = self.connection.prepare_cached(stream)?.query_row([events_from], |row| row.get(0)).optional()?;
+        let stream: Option<i64> = stream.flatten();
+        let insert =
+            "INSERT INTO book_checkpoint (id, source, market, stream, at, events_from) VALUES (?, ?, ?, ?, ?, ?)";
+        let row = params![self.id, self.source()?, market.market, stream, self.at.0, events_from];
+        self.connection.prepare_cached(insert)?.execute(row)?;
         Ok(())
     }
 

@@ -29,7 +29,7 @@ use self::frames::Frames;
 use self::memory::{Market, Memory, Session, Stream};
 use self::rows::Rows;
 use super::open::{self, Lock};
-use super::{Settings, StoreError, merge, run, tidy};
+use super::{Settings, StoreError, books, merge, run, tidy};
 
 /// A row's id has its frame's number above this many bits, and below them the place of its event within that frame.
 pub(super) const EVENT_BITS: u32 = 22;
@@ -49,6 +49,7 @@ pub struct Store {
     pub(super) settings: Settings,
     pub(super) connection: Connection,
     pub(super) merge: merge::Progress,
+    pub(super) books: books::Books,
     pub(super) watch: tidy::Watch,
     memory: Memory,
     committed: Memory,
@@ -115,6 +116,7 @@ impl Store {
             settings,
             connection,
             merge,
+            books: books::Books::default(),
             watch: tidy::Watch::default(),
             memory,
             frames,
@@ -179,6 +181,7 @@ impl Store {
         // The old one is closed first, so that the new one recovers the WAL from the file alone.
         self.connection = Connection::open_in_memory().map_err(sqlite)?;
         self.forget_group();
+        self.books = books::Books::default();
         self.check_moved()?;
         self.connection = open::connect(&self.settings)?;
         let next = next_frame(&self.connection, &self.settings)?;
@@ -340,6 +343,7 @@ impl Sink for Store {
     fn close(mut self: Box<Self>, at: Stamp) -> Result<(), SinkError> {
         self.commit_group()?;
         self.end_run(at)?;
+        self.finish_books()?;
         Ok(self.close_file()?)
     }
 }

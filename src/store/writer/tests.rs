@@ -63,6 +63,7 @@ fn every_market_event_has_its_row() {
         market: MARKET,
         events_from: Some(Seq(2)),
         has_orders: true,
+        side_orders_max: None,
         orders: vec![entry(Id::Int(1)), entry(Id::Text(Box::new("u-2".to_owned())))],
     };
     let estimate = Estimate {

@@ -8,6 +8,7 @@ use crate::model::{
 };
 use crate::venue::{Action, Outgoing, Output};
 
+use super::book::SNAPSHOT_SIDE_MAX;
 use super::decode::{self, Key, Message};
 use super::kind::{Kind, covered};
 use super::login::login_frame;
@@ -295,7 +296,14 @@ impl CoinFlexSession {
         }
         self.markets.entry_mut(market).check.snapshot(at, &orders, &mut self.found);
         let events_from = Some(request.seq).filter(|from| *from < seq);
-        out.events.push(Event::BookSnapshot(Box::new(BookSnapshot { market, events_from, has_orders: true, orders })));
+        let side_orders_max = Some(SNAPSHOT_SIDE_MAX);
+        out.events.push(Event::BookSnapshot(Box::new(BookSnapshot {
+            market,
+            events_from,
+            has_orders: true,
+            side_orders_max,
+            orders,
+        })));
     }
 
     fn estimate(&self, frame: &Frame<'_>, request: &Request, problems: &mut Problems, out: &mut Output) {

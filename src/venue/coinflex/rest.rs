@@ -16,6 +16,9 @@ use super::read::{Problems, Reader};
 use super::session::CoinFlexSession;
 use crate::venue::streams::Asking;
 
+/// Levels of a side that `GET /depth` answers at most.
+const DEPTH_SIDE_MAX: usize = 20;
+
 impl CoinFlexSession {
     /// A REST answer came.
     pub(super) fn rest(&mut self, at: Stamp, answer: &RestAnswer, body: &[u8], out: &mut Output) {
@@ -89,8 +92,13 @@ impl CoinFlexSession {
         };
         let bids = depth.bids.iter().map(|(price, quantity)| level(*price, *quantity));
         let asks = depth.asks.iter().map(|(price, quantity)| level(*price, -quantity.abs()));
-        let snapshot =
-            BookSnapshot { market, events_from: None, has_orders: false, orders: bids.chain(asks).collect() };
+        let snapshot = BookSnapshot {
+            market,
+            events_from: None,
+            has_orders: false,
+            side_orders_max: Some(DEPTH_SIDE_MAX),
+            orders: bids.chain(asks).collect(),
+        };
         out.events.push(Event::BookSnapshot(Box::new(snapshot)));
     }
 }

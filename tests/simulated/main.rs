@@ -1,0 +1,4 @@
+//! An exchange and a recorder in simulated time: no socket, no waiting, everything from seeds.
+
+mod books;
+mod world;

@@ -1,0 +1,329 @@
+//! The built-in engine with its traders, and a session and a store that record it. Time passes as the test says.
+
+use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use feedtape::config::Durability;
+use feedtape::crypto::{Nonce, Randomness, Secret, SigningKey};
+use feedtape::exchange::engine::{
+    Amount, Command, Engine, Event, FeeSchedule, Micros, OpenOrder, Reply, Side, UserKind, Watchers,
+};
+use feedtape::exchange::listing::{Listing, MarketId, Pair};
+use feedtape::exchange::notice;
+use feedtape::exchange::traders::{Traders, TradersConfig};
+use feedtape::journal::{Batch, Closed, Input, Opened, Plan, SubscribePlan, Tape};
+use feedtape::model::{AssetCode, CloseCause, MarketPattern, SessionId, Stamp, Timestamp, UserId};
+use feedtape::sink::Sink;
+use feedtape::store::{RunInfo, RunKind, Settings, Store};
+use feedtape::venue::{Account, Action, by_name};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Noon of 2020-01-31, in µs.
+const START: i64 = 1_580_472_000_000_000;
+
+/// Orders of a side that a snapshot has at most.
+const SNAPSHOT_SIDE_MAX: usize = 1_000;
+
+pub struct World {
+    pub folder: TempDir,
+    pub path: PathBuf,
+    pub engine: Engine,
+    traders: Traders,
+    listing: Arc<Listing>,
+    pub markets: Vec<MarketId>,
+    /// Who logs in.
+    account: Option<UserId>,
+    pub store: Option<Store>,
+    tape: Option<Tape>,
+    session: i64,
+    is_first: bool,
+    /// Ours, in µs.
+    pub now: i64,
+    watched: HashSet<Watchers>,
+    /// What the exchange has answered and the recorder not received yet.
+    replies: VecDeque<String>,
+    is_logged_in: bool,
+    /// Kinds of notices that were received.
+    pub seen: HashSet<String>,
+}
+
+impl World {
+    pub fn new(seed: u64, markets: &[&str], account: Option<UserId>) -> Self {
+        let listing = Arc::new(Listing::coinflex(2020).unwrap());
+        let markets: Vec<MarketId> = markets.iter().map(|name| listing.market_named(name).unwrap()).collect();
+        let fees = FeeSchedule::default();
+        let mut engine = Engine::new(listing.clone(), &fees, seed);
+        let traders = Traders::new(&listing, &TradersConfig::new(markets.clone()), seed);
+        traders.enlist(&mut engine).unwrap();
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("world.db");
+        let mut world = Self {
+            folder,
+            path,
+            engine,
+            traders,
+            listing,
+            markets,
+            account,
+            store: None,
+            tape: None,
+            session: 0,
+            is_first: true,
+            now: START,
+            watched: HashSet::new(),
+            replies: VecDeque::new(),
+            is_logged_in: false,
+            seen: HashSet::new(),
+        };
+        world.start();
+        world
+    }
+
+    pub fn name(&self, market: MarketId) -> String {
+        self.listing.market(market).name.clone()
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.tape.is_some()
+    }
+
+    /// A user of the exchange beside the traders, with what it starts with.
+    pub fn enrol(&mut self, user: UserId, funds: &[(AssetCode, i64)]) {
+        let funds: Vec<_> = funds.iter().map(|(asset, amount)| (*asset, Amount(*amount))).collect();
+        self.engine.add_user(user, UserKind::Customer, &funds).unwrap();
+    }
+
+    fn stamp(&mut self) -> Stamp {
+        self.now += 1;
+        Stamp { wall: Timestamp(self.now * 1_000), mono: self.now * 1_000 }
+    }
+
+    /// A recorder starts, and is connected.
+    pub fn start(&mut self) {
+        let settings = Settings { path: self.path.clone(), durability: Durability::ProcessKill, min_free_space: 0 };
+        let mut store = Store::open(settings).unwrap();
+        let info = RunInfo { kind: RunKind::Live, config: "test".into(), commit_interval: Duration::from_millis(50) };
+        let at = self.stamp();
+        self.session = store.begin_run(at, &info).unwrap().first_session.0;
+        self.store = Some(store);
+        self.is_first = true;
+        self.connect();
+    }
+
+    /// The recorder stops in order.
+    pub fn stop(&mut self) {
+        self.disconnect(CloseCause::Stopped);
+        let at = self.stamp();
+        Box::new(self.store.take().unwrap()).close(at).unwrap();
+    }
+
+    /// The recorder is gone, with what was not committed.
+    pub fn kill(&mut self) {
+        self.tape = None;
+        self.store = None;
+        self.forget_connection();
+    }
+
+    /// A connection is made, up to the last answer, while the traders go on.
+    pub fn connect(&mut self) {
+        self.connect_while(3);
+    }
+
+    /// A connection is made while nobody trades.
+    pub fn reconnect_in_peace(&mut self) {
+        self.connect_while(0);
+    }
+
+    fn connect_while(&mut self, trades: usize) {
+        let account = self.account.map(account);
+        self.tape = Some(Tape::new(SessionId(self.session), by_name("coinflex").unwrap().session(account)));
+        self.session += 1;
+        let names: Vec<_> = self.markets.iter().map(|id| MarketPattern::parse(&self.name(*id)).unwrap()).collect();
+        let subscribe = ["WatchOrders", "WatchTicker"].map(|method| SubscribePlan {
+            method: method.into(),
+            markets: names.clone(),
+            stale_after: None,
+        });
+        let plan = Plan {
+            source: "flex".into(),
+            venue: "coinflex".into(),
+            user: self.account,
+            first: std::mem::take(&mut self.is_first),
+            subscribe: subscribe.into(),
+            ..Plan::default()
+        };
+        self.feed(&Input::Connecting(Arc::new(plan)));
+        let catalog = Arc::new(self.listing.catalog(Timestamp(START * 1_000)));
+        self.feed(&Input::Catalog(catalog));
+        self.feed(&Input::Opened(Opened { peer: None }));
+        self.receive(&json!({"notice": "Welcome", "nonce": "azRzAi5rm1ry/l0drnz1vw=="}));
+        // Notices overtake each answer.
+        while let Some(reply) = self.replies.pop_front() {
+            for _ in 0..trades {
+                self.trade();
+            }
+            self.receive_text(&reply);
+        }
+    }
+
+    pub fn disconnect(&mut self, cause: CloseCause) {
+        if self.tape.is_some() {
+            self.feed(&Input::Closed(Closed { cause, code: None, detail: String::new() }));
+            self.ship();
+            self.tape = None;
+        }
+        self.forget_connection();
+    }
+
+    fn forget_connection(&mut self) {
+        self.watched.clear();
+        self.replies.clear();
+        self.is_logged_in = false;
+    }
+
+    /// Some trader does something.
+    pub fn trade(&mut self) {
+        let Some((user, command)) = self.traders.next(&self.engine) else { return };
+        // A refusal is part of a trader's life.
+        let _ = self.execute(user, &command);
+    }
+
+    /// A user does something.
+    pub fn execute(&mut self, user: UserId, command: &Command) -> Option<Reply> {
+        self.now += 50;
+        let mut events = Vec::new();
+        let reply = self.engine.execute(Micros(self.now), user, command, &mut events);
+        for event in events {
+            self.tell(&event);
+        }
+        reply.ok()
+    }
+
+    fn tell(&mut self, event: &Event) {
+        let recipients = event.recipients();
+        let reader = self.account.filter(|user| self.is_logged_in && recipients.owners.contains(&Some(*user)));
+        let is_watched = recipients.watchers.is_some_and(|watchers| self.watched.contains(&watchers));
+        if self.tape.is_some() && (reader.is_some() || is_watched) {
+            let notice = serde_json::to_value(notice(event, &self.listing, reader)).unwrap();
+            self.seen.insert(notice["notice"].as_str().unwrap().to_owned());
+            self.receive(&notice);
+        }
+    }
+
+    pub fn receive(&mut self, frame: &Value) {
+        self.receive_text(&frame.to_string());
+    }
+
+    fn receive_text(&mut self, frame: &str) {
+        self.feed(&Input::Received(frame.as_bytes()));
+    }
+
+    /// Gives an input; what the session wants sent reaches the exchange at once.
+    pub fn feed(&mut self, input: &Input<'_>) {
+        let at = self.stamp();
+        let tape = self.tape.as_mut().unwrap();
+        tape.feed(at, input);
+        let wishes: Vec<Action> = tape.actions().collect();
+        for wish in wishes {
+            if let Action::Send(frame) = wish {
+                let command: Value = serde_json::from_str(&frame.journal).unwrap();
+                self.feed(&Input::Sent(frame.journal.as_bytes()));
+                let reply = self.reply(&command);
+                self.replies.push_back(reply.to_string());
+            }
+        }
+    }
+
+    fn reply(&mut self, command: &Value) -> Value {
+        let mut reply = json!({"error_code": 0, "tag": command["tag"]});
+        let pair = Pair {
+            base: AssetCode(command["base"].as_i64().unwrap_or(0)),
+            counter: AssetCode(command["counter"].as_i64().unwrap_or(0)),
+        };
+        let market = self.listing.market_id(pair);
+        let is_watch = command["watch"] == true;
+        match (command["method"].as_str().unwrap(), market) {
+            ("WatchOrders", Some(market)) if is_watch => {
+                self.watched.insert(Watchers::Book(market));
+                let sides = [Side::Bid, Side::Ask].map(|side| self.engine.book(market, side).take(SNAPSHOT_SIDE_MAX));
+                let order = |order: OpenOrder| json!({"id": order.id.0, "quantity": order.quantity.0, "price": order.price.0, "time": order.time.0});
+                reply["orders"] = sides.into_iter().flatten().map(order).collect();
+            }
+            ("WatchOrders", Some(market)) => drop(self.watched.remove(&Watchers::Book(market))),
+            ("WatchTicker", Some(market)) if is_watch => {
+                self.watched.insert(Watchers::Ticker(market));
+                let ticker = self.engine.ticker(market);
+                for (name, price) in [
+                    ("last", ticker.last),
+                    ("bid", ticker.bid),
+                    ("ask", ticker.ask),
+                    ("low", ticker.low),
+                    ("high", ticker.high),
+                ] {
+                    reply[name] = price.map(|price| price.0).into();
+                }
+                reply["volume"] = ticker.volume.0.into();
+            }
+            ("WatchTicker", Some(market)) => drop(self.watched.remove(&Watchers::Ticker(market))),
+            ("Authenticate", _) => self.is_logged_in = true,
+            ("GetBalances", _) => {
+                let balances = self.engine.balances(self.account.unwrap()).map(|balance| {
+                    json!({"asset": balance.asset, "balance": balance.available.0,
+                        "reserved_balance": balance.reserved.0, "total_balance": balance.total().0})
+                });
+                reply["balances"] = balances.collect();
+            }
+            ("GetOrders", _) => {
+                let orders = self.engine.orders(self.account.unwrap()).map(|order| {
+                    let pair = self.listing.market(order.market).pair;
+                    json!({"id": order.id.0, "tonce": order.tonce.map(|tonce| tonce.0), "base": pair.base,
+                        "counter": pair.counter, "quantity": order.quantity.0, "price": order.price.0,
+                        "time": order.time.0})
+                });
+                reply["orders"] = orders.collect();
+            }
+            (method, _) => panic!("{method}"),
+        }
+        reply
+    }
+
+    /// Hands what was received to the store.
+    pub fn ship(&mut self) {
+        let Some(tape) = &mut self.tape else { return };
+        let batch = tape.ship(Batch::default());
+        if !batch.is_empty() {
+            self.store.as_mut().unwrap().append(&batch).unwrap();
+        }
+    }
+
+    /// What was received is in the file.
+    pub fn commit(&mut self) {
+        self.ship();
+        let until = Timestamp(self.now * 1_000);
+        let store = self.store.as_mut().unwrap();
+        store.mark(until).unwrap();
+        store.commit().unwrap();
+    }
+}
+
+fn account(user: UserId) -> Arc<Account> {
+    Arc::new(Account {
+        user,
+        cookie: Secret::new("cookie".into()),
+        passphrase: Secret::new("opensesame".into()),
+        key: SigningKey::derive(user, "opensesame"),
+        randomness: Arc::new(SameNonce),
+    })
+}
+
+#[derive(Debug)]
+struct SameNonce;
+
+impl Randomness for SameNonce {
+    fn nonce(&self) -> Nonce {
+        Nonce::from_base64("8IyYyvH9gujOqYJdv/BP0A==").unwrap()
+    }
+}
