@@ -9,8 +9,8 @@
 ALTER TABLE book_snapshot ADD COLUMN side_orders_max INTEGER;
 
 CREATE TABLE book_checkpoint (
-    id INTEGER PRIMARY KEY,             -- of the last row that is in it: a book_snapshot (its orders are in book_order),
-                                        -- or an order_event or trade (they are in book_checkpoint_order)
+    id INTEGER PRIMARY KEY,             -- of the last row in it: a book_snapshot (its orders are in book_order), or
+                                        -- an order_event or trade (they are in book_checkpoint_order)
     source INTEGER NOT NULL REFERENCES source,
     market INTEGER NOT NULL REFERENCES market,
     stream INTEGER REFERENCES stream,   -- whose coverage is the book's; NULL: nobody asked for it
@@ -56,8 +56,8 @@ SELECT b.id, i.source, i.market,
     b.received_at, b.events_from
 FROM book_snapshot b JOIN instrument i ON i.id = b.instrument WHERE b.has_orders;
 
--- The three views below are asked with `at = <ns since 1970>` (or `at IN (…)`), and answer nothing without. `at` is the
--- hidden argument of json_each, so that they work like functions; `market` and `source` narrow them.
+-- The three views below are asked with `at = <ns since 1970>` (or `at IN (…)`), and answer nothing without: `at` is the
+-- hidden argument of json_each, so that they work like functions. `market` and `source` narrow them.
 --
 -- What is known of a book at a time, without a book in a gap.
 CREATE VIEW book_at AS
@@ -69,7 +69,8 @@ SELECT j.json AS at, j.value AS at_ns, c.source AS source_id, c.market AS market
     iif(v.id IS NULL, NULL, coalesce(n.at, (SELECT max(durable_at) FROM run))) AS verified_until
 FROM json_each j CROSS JOIN market m CROSS JOIN source s
 CROSS JOIN book_checkpoint c ON c.id = (
-    SELECT id FROM book_checkpoint WHERE market = m.id AND source = s.id AND at <= j.value ORDER BY at DESC, id DESC LIMIT 1)
+    SELECT id FROM book_checkpoint WHERE market = m.id AND source = s.id AND at <= j.value
+    ORDER BY at DESC, id DESC LIMIT 1)
 LEFT JOIN transition v ON v.id = (
     SELECT t.id FROM transition t WHERE t.stream = c.stream AND t.at <= j.value AND NOT EXISTS (
         SELECT 1 FROM transition l WHERE l.stream = t.stream AND l.session = t.session AND l.id > t.id AND l.at <= t.at)
@@ -154,7 +155,8 @@ SELECT b.source, b.venue, b.market, b.base, b.counter, b.at,
     b.verdict, b.verified_until,
     strftime('%Y-%m-%dT%H:%M:%S', b.verified_until / 1000000000, 'unixepoch')
         || printf('.%09dZ', b.verified_until % 1000000000) AS verified_until_utc,
-    json_extract(l.value, '$[0]') AS side, json_extract(l.value, '$[1]') AS level, json_extract(l.value, '$[2]') AS price,
+    json_extract(l.value, '$[0]') AS side, json_extract(l.value, '$[1]') AS level,
+    json_extract(l.value, '$[2]') AS price,
     printf(f.qf, '', json_extract(l.value, '$[4]') / f.qu, json_extract(l.value, '$[4]') % f.qu) AS quantity,
     json_extract(l.value, '$[5]') AS orders,
     printf(f.qf, '', json_extract(l.value, '$[6]') / f.qu, json_extract(l.value, '$[6]') % f.qu) AS cumulative,
@@ -163,8 +165,8 @@ SELECT b.source, b.venue, b.market, b.base, b.counter, b.at,
 FROM book_at b CROSS JOIN json_each((
     -- quantities in two parts, because sum() fails beyond 64 bits
     WITH level AS (
-        SELECT side, price, price_raw, sum(abs(quantity_raw / 1000000000)) AS high, sum(abs(quantity_raw % 1000000000)) AS low,
-            count(*) AS orders, count(quantity_raw) = count(*) AS is_plain
+        SELECT side, price, price_raw, sum(abs(quantity_raw / 1000000000)) AS high,
+            sum(abs(quantity_raw % 1000000000)) AS low, count(*) AS orders, count(quantity_raw) = count(*) AS is_plain
         FROM book WHERE at = b.at AND market = b.market AND source = b.source GROUP BY side, price_raw
     ),
     ranked AS (

@@ -11,6 +11,9 @@ use tempfile::TempDir;
 
 use super::recording::{eventful, rows, tables};
 
+/// Tables and views that fill only where other venues than CoinFLEX are recorded.
+const NOT_THERE: [&str; 6] = ["book_update", "book_level", "ticker_quantity", "control", "book_levels", "controls"];
+
 /// A fixture in the repository is smaller than this.
 const FIXTURE_BYTES_MAX: u64 = 100_000;
 
@@ -72,7 +75,7 @@ fn every_released_schema_is_upgraded_with_everything_in_it() {
         let folder = TempDir::new().unwrap();
         let path = upgraded(&folder, version, &fixture);
         for (view, count) in views(&path) {
-            assert!(count > 0, "{view} of {} is empty", fixture.display());
+            assert!(count > 0 || NOT_THERE.contains(&view.as_str()), "{view} of {} is empty", fixture.display());
         }
         let report = verify(&path, false, |_, _, _| ()).unwrap();
         let is_like_new = |place: &str| !["table ", "index ", "view "].iter().any(|kind| place.starts_with(kind));
@@ -92,6 +95,7 @@ fn every_released_schema_is_upgraded_with_everything_in_it() {
             let count = |rows: &[String]| rows.iter().filter(|row| row.starts_with(&format!("{table}: "))).count();
             // Schema 3 had no books yet, and its recording has too few events for a checkpoint.
             let is_new = version == 3 && table == "book_checkpoint_order";
+            let is_new = is_new || NOT_THERE.contains(&table.as_str());
             assert!(count(&rebuilt) > 0 || is_new, "{table} of {} is empty", fixture.display());
         }
     }

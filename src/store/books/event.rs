@@ -45,8 +45,8 @@ const TRADES: &str = "SELECT id, instrument, iif(received_at, received_at, -coal
 const SNAPSHOTS: &str = "SELECT id, instrument, received_at, side_orders_max FROM book_snapshot \
      WHERE id BETWEEN ?1 AND ?2 AND has_orders";
 
-/// The first events of all books after that of id `after`, up to that of id `until`: about `limit` of them, all that lie
-/// between the first and the last.
+/// The first events of all books after that of id `after`, up to that of id `until`: about `limit` of them, all that
+/// lie between the first and the last.
 pub(super) fn read(connection: &Connection, after: i64, until: i64, limit: usize) -> rusqlite::Result<Vec<BookEvent>> {
     let mut events = Vec::new();
     let mut until = until;

@@ -72,8 +72,8 @@ impl Kept {
             "INSERT INTO book_checkpoint (id, source, market, stream, at, events_from) VALUES (?, ?, ?, ?, ?, ?)";
         let row = params![id, key.source, key.market, self.stream, self.at, id + 1];
         connection.prepare_cached(insert)?.execute(row)?;
-        let insert = "INSERT INTO book_checkpoint_order (checkpoint, n, order_id, order_ref, instrument, price, quantity) \
-             VALUES (?, ?, ?, ?, ?, ?, ?)";
+        let insert = "INSERT INTO book_checkpoint_order (checkpoint, n, order_id, order_ref, instrument, price, \
+             quantity) VALUES (?, ?, ?, ?, ?, ?, ?)";
         let mut insert = connection.prepare_cached(insert)?;
         // In an order that does not depend on how the book came about.
         let mut orders: Vec<(&Id, &Order)> = self.orders.iter().collect();
@@ -127,8 +127,8 @@ fn read_orders(connection: &Connection, checkpoint: i64, orders: &mut Map<Id, Or
 fn ranges(connection: &Connection, key: BookKey, from: i64, before: i64) -> rusqlite::Result<Vec<(i64, i64, i64)>> {
     let select = "SELECT i.id, max(?3, p.first, coalesce((p.first >> 22) + f.value << 22, 0)), \
              min(?4 - 1, p.last, coalesce(((p.first >> 22) + f.value << 22) + 4194303, p.last)) \
-         FROM instrument i CROSS JOIN book_span p ON p.instrument IN (0, i.id) AND p.first < ?4 AND p.first >= coalesce( \
-             (SELECT max(first) FROM book_span WHERE instrument = p.instrument AND first <= ?3), 0) \
+         FROM instrument i CROSS JOIN book_span p ON p.instrument IN (0, i.id) AND p.first < ?4 AND p.first >= \
+             coalesce((SELECT max(first) FROM book_span WHERE instrument = p.instrument AND first <= ?3), 0) \
          CROSS JOIN json_each(coalesce(p.frames, '[null]')) f WHERE i.market = ?1 AND i.source = ?2";
     let mut select = connection.prepare_cached(select)?;
     let rows = select

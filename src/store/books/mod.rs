@@ -34,8 +34,8 @@ const STEPS_AT_CLOSE_MAX: usize = 64;
 /// A checkpoint is made after so many events of a book, ...
 const EVENTS_PER_CHECKPOINT_MIN: usize = 4_096;
 
-/// ... or if the book is large, after so many for each of its orders. The events bound what asking for a book costs; that
-/// they are many for each order, what checkpoints take on disk (some 6 bytes an event).
+/// ... or if the book is large, after so many for each of its orders. The number of events bounds what asking for a book
+/// costs; that they are many for each order, what checkpoints take on disk (some 6 bytes an event).
 const EVENTS_PER_ORDER: usize = 4;
 
 /// Orders of all books that are kept. With more, all are dropped, and each is read again when it is needed.

@@ -10,8 +10,8 @@ use crate::store::writer::EVENT_BITS;
 /// Events of a chunk. What is not in spans yet is looked at for every book, so it bounds what a quiet book costs.
 const CHUNK_EVENTS: usize = 4_096;
 
-/// An instrument with fewer events of a chunk than one in so many has them listed by frame: finding a row by its key costs
-/// about as much as looking at so many in a line.
+/// An instrument with fewer events of a chunk than one in so many has them listed by frame: finding a row by its key
+/// costs about as much as looking at so many in a line.
 const LISTED_PER: usize = 16;
 
 /// The events since the last span.
