@@ -17,7 +17,7 @@ use feedtape::journal::{Batch, Closed, Input, Opened, Plan, SubscribePlan, Tape}
 use feedtape::model::{AssetCode, CloseCause, MarketPattern, SessionId, Stamp, Timestamp, UserId};
 use feedtape::sink::Sink;
 use feedtape::store::{RunInfo, RunKind, Settings, Store};
-use feedtape::venue::{Account, Action, by_name};
+use feedtape::venue::{Account, Action, UserAccount, by_name};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -146,6 +146,7 @@ impl World {
             method: method.into(),
             markets: names.clone(),
             stale_after: None,
+            options: Default::default(),
         });
         let plan = Plan {
             source: "flex".into(),
@@ -310,13 +311,13 @@ impl World {
 }
 
 fn account(user: UserId) -> Arc<Account> {
-    Arc::new(Account {
+    Arc::new(Account::User(UserAccount {
         user,
         cookie: Secret::new("cookie".into()),
         passphrase: Secret::new("opensesame".into()),
         key: SigningKey::derive(user, "opensesame"),
         randomness: Arc::new(SameNonce),
-    })
+    }))
 }
 
 #[derive(Debug)]
