@@ -117,6 +117,8 @@ impl<P: Protocol> Feed<P> {
                 let evidence = "its number has come before".to_owned();
                 let finding = Finding { check: Check::CameTwice, stream, since: at.wall, evidence };
                 out.events.push(Event::Finding(Box::new(finding)));
+                // It says nothing new, not even that nothing is missing up to here.
+                return false;
             }
             Step::Repeated | Step::Pending | Step::Unsaid => {}
             Step::Broken { evidence } => {
@@ -205,6 +207,10 @@ impl<P: Protocol> Feed<P> {
                 kind.is_broken = true;
                 self.back_off(at, stream);
                 self.has_news = true;
+            }
+            // A snapshot joins only what came behind the hole.
+            if matches!(source, SnapshotSource::Rest(_)) {
+                self.streams.get_mut(stream).kind.splicing.restart();
             }
             return;
         }
