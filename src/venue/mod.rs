@@ -4,6 +4,7 @@
 //! code serves the socket, an imported capture, a rebuild, a test and a fuzzer.
 
 mod account;
+pub mod binance;
 pub mod coinflex;
 mod feed;
 pub mod kraken;
@@ -29,7 +30,7 @@ pub use profile::{
 pub use rest::{RestMethod, RestRequest};
 
 /// Every venue feedtape knows.
-pub static VENUES: &[&dyn Venue] = &[&coinflex::CoinFlex, &kraken::Kraken];
+pub static VENUES: &[&dyn Venue] = &[&coinflex::CoinFlex, &binance::BINANCE, &binance::BINANCE_US, &kraken::Kraken];
 
 /// The venue of that name.
 #[must_use]

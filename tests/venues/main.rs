@@ -1,6 +1,8 @@
 //! The venues that are alive: their sessions on genuine captures, on frames of their documentation, and on the wire.
 
+mod binance;
 mod captures;
+mod examples;
 mod kraken;
 #[path = "../connection/peer.rs"]
 #[allow(dead_code, reason = "its scripts of broken connections are for other tests")]

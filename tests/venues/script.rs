@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use feedtape::journal::{Closed, Input, Opened, Plan, SubscribePlan};
+use feedtape::journal::{Closed, Input, Opened, Plan, RestAnswer, SubscribePlan};
 use feedtape::model::{CloseCause, Coverage, Event, MarketPattern, Seq, Stamp, StreamKey, Timestamp};
 use feedtape::venue::{Account, Action, Output, RestRequest, Session, by_name};
 
@@ -65,13 +65,32 @@ impl Script {
 
     /// A capture in which nothing that is wished for is done; each frame comes a second after the other.
     pub fn replay<'f>(venue: &str, frames: impl IntoIterator<Item = &'f str>) -> Self {
+        Self::replay_with(venue, frames, usize::MAX, "", "")
+    }
+
+    /// The same with the answer to a REST request, which comes behind that many frames.
+    pub fn replay_with<'f>(
+        venue: &str,
+        frames: impl IntoIterator<Item = &'f str>,
+        behind: usize,
+        path: &str,
+        body: &str,
+    ) -> Self {
         let mut script = Self::new(venue, None);
         script.obey = false;
         script.give(&Input::Connecting(Arc::new(plan(venue, &[]))));
         script.give(&Input::Opened(Opened { peer: None }));
+        let mut came = 0;
         for frame in frames {
+            if came == behind {
+                script.answer(0, path, body);
+            }
             script.now += SECOND;
             script.receive(frame);
+            came += 1;
+        }
+        if came == behind {
+            script.answer(0, path, body);
         }
         script.now += SECOND;
         script.close(CloseCause::EndOfCapture);
@@ -105,6 +124,12 @@ impl Script {
 
     pub fn receive(&mut self, frame: &str) -> Vec<Event> {
         self.give(&Input::Received(frame.as_bytes()))
+    }
+
+    /// A REST answer of status 200.
+    pub fn answer(&mut self, request: u64, path: &str, body: &str) -> Vec<Event> {
+        let answer = RestAnswer { request, path: path.to_owned(), status: Some(200), error: None };
+        self.give(&Input::Rest(answer, body.as_bytes().into()))
     }
 
     /// Moves the clock to the session's deadline and gives it the timer.

@@ -13,6 +13,7 @@ mod json;
 mod markets;
 mod pace;
 mod reading;
+mod recent;
 mod session;
 mod splice;
 mod tracker;
@@ -29,6 +30,7 @@ use crate::venue::{Account, Channel, Outgoing, Profile, RestRequest};
 pub(in crate::venue) use json::{Fields, Raw};
 pub(in crate::venue) use markets::asset;
 pub(in crate::venue) use reading::{Reading, id};
+pub(in crate::venue) use recent::Recent;
 pub(in crate::venue) use session::Feed;
 pub(in crate::venue) use tracker::{Kind, Position};
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::model::{Event, Id, MarketRef, Price, Quantity, Seq, Stamp, Timestamp, UnknownReason};
+use crate::model::{
+    Event, Id, Level, MarketRef, Price, Quantity, Seq, Side, Stamp, TimeUnit, Timestamp, UnknownReason,
+};
 
 use super::markets::Markets;
 use super::{Fields, Kind, Position, Raw, Said, Topic};
@@ -135,6 +137,31 @@ impl<'r> Reading<'r> {
             self.damage(reason, name);
         }
         value
+    }
+
+    /// Price levels of one side: arrays of price and quantity, and perhaps of more. One that is missing is damage.
+    pub(in crate::venue) fn levels(
+        &mut self,
+        market: MarketRef,
+        side: Side,
+        fields: &Fields<'_>,
+        name: &str,
+        levels: &mut Vec<Level>,
+    ) {
+        let array = fields.get(name).and_then(Raw::array);
+        let Some(array) = self.need(fields, name, array) else { return };
+        for raw in array {
+            let pair = raw.array().unwrap_or_default();
+            let text = |n: usize| pair.get(n).and_then(|raw: &Raw<'_>| raw.number());
+            let price = self.price(market, "price", text(0));
+            levels.push(Level { side, price, quantity: self.quantity(market, "quantity", text(1)) });
+        }
+    }
+
+    /// A time that is an integer, or a string of one, of this unit. Missing or unreadable, it is damage.
+    pub(in crate::venue) fn instant(&mut self, fields: &Fields<'_>, name: &str, unit: TimeUnit) -> Option<Timestamp> {
+        let time = fields.integer(name).and_then(|count| count.checked_mul(unit.nanos())).map(Timestamp);
+        self.need(fields, name, time)
     }
 
     /// A time from RFC 3339.
