@@ -185,3 +185,156 @@ fn on_the_wire_a_checksum_that_fails_has_that_market_alone_asked_for_anew() {
         r#"{"method":"unsubscribe","params":{"channel":"book","depth":10,"symbol":["BTC/USD"]},"req_id":4}"#;
     assert_eq!(server.heard().iter().filter(|text| text.contains("unsubscribe")).collect::<Vec<_>>(), [unsubscribed]);
 }
+
+/// The worked example of the guide "Spot WebSockets (v2): Level3 checksum" in Kraken's documentation, as price and
+/// quantity of each order.
+const BIDS: [(&str, &str); 21] = [
+    ("44939.4", "0.88968699"),
+    ("44939.4", "0.45210000"),
+    ("44939.4", "0.10000000"),
+    ("44939.4", "0.14296323"),
+    ("44939.4", "0.25000000"),
+    ("44939.4", "0.10292988"),
+    ("44939.4", "0.33880000"),
+    ("44939.4", "1.28140860"),
+    ("44937.1", "0.03346877"),
+    ("44934.7", "0.35630000"),
+    ("44930.2", "0.22734299"),
+    ("44930.2", "0.01000000"),
+    ("44930.2", "0.05550000"),
+    ("44930.2", "0.70000000"),
+    ("44930.2", "0.15000000"),
+    ("44928.0", "0.00105240"),
+    ("44919.6", "0.33870000"),
+    ("44919.5", "0.07610000"),
+    ("44912.0", "0.35630000"),
+    ("44909.7", "0.06690000"),
+    ("44901.9", "0.00088982"),
+];
+const ASKS: [(&str, &str); 14] = [
+    ("44939.5", "4.52308393"),
+    ("44939.5", "0.00111261"),
+    ("44939.5", "0.00100000"),
+    ("44939.5", "0.01000000"),
+    ("44950.0", "0.10334926"),
+    ("44953.0", "0.00064537"),
+    ("44955.0", "0.00250000"),
+    ("44959.6", "0.35630000"),
+    ("44959.6", "0.35630000"),
+    ("44960.1", "0.00338072"),
+    ("44960.2", "0.88967575"),
+    ("44967.0", "3.14392283"),
+    ("44978.5", "0.06778960"),
+    ("44979.2", "0.35630000"),
+];
+
+/// A message of the channel `level3`, numbers as the wire has them.
+fn level3(kind: &str, checksum: u32, bids: &[String], asks: &[String]) -> String {
+    format!(
+        r#"{{"channel":"level3","type":"{kind}","data":[{{"symbol":"BTC/USD","checksum":{checksum},"bids":[{}],"asks":[{}]}}]}}"#,
+        bids.join(","),
+        asks.join(",")
+    )
+}
+
+fn order(event: &str, id: &str, price: &str, quantity: &str) -> String {
+    let event = if event.is_empty() { String::new() } else { format!(r#""event":"{event}","#) };
+    format!(
+        r#"{{{event}"order_id":"{id}","limit_price":{price},"order_qty":{quantity},"timestamp":"2024-01-08T12:26:39.526146327Z"}}"#
+    )
+}
+
+#[test]
+fn orders_are_checked_by_the_documented_checksum_and_by_their_place_in_the_queue() {
+    let orders = |name: &str, list: &[(&str, &str)]| -> Vec<String> {
+        list.iter()
+            .enumerate()
+            .map(|(n, (price, quantity))| order("", &format!("{name}{n}"), price, quantity))
+            .collect()
+    };
+    let snapshot = level3("snapshot", 1_063_832_831, &orders("B", &BIDS), &orders("A", &ASKS));
+    // The same orders after an update that takes one away and puts it back in its place: the checksum is known.
+    let gone_and_back = level3(
+        "update",
+        1_063_832_831,
+        &[order("delete", "B20", "44901.9", "0.00088982"), order("add", "B20", "44901.9", "0.00088982")],
+        &[],
+    );
+    // The first of a queue goes behind the others: the same orders, in another order.
+    let queued_anew = level3(
+        "update",
+        1_063_832_831,
+        &[order("delete", "B0", "44939.4", "0.88968699"), order("add", "B0", "44939.4", "0.88968699")],
+        &[],
+    );
+    let script = Script::replay("kraken", [snapshot.as_str(), gone_and_back.as_str(), queued_anew.as_str()]);
+    assert_eq!(script.odd(), Vec::<String>::new());
+    assert_eq!(
+        script.timeline("level3 BTC/USD"),
+        [(1, "checked".to_owned()), (2, "checksum_failed".to_owned()), (4, "not_running".to_owned())]
+    );
+    assert_eq!(
+        script.count(|event| matches!(event, Event::BookSnapshot(book) if book.has_orders && book.orders.len() == 35)),
+        1
+    );
+    assert_eq!(script.count(|event| matches!(event, Event::Order(_))), 4);
+}
+
+/// An execution of the documentation's kind, and the balances that go with it.
+const TRADED: &str = r#"{"channel":"executions","type":"update","data":[{"order_id":"O7IBL5-O2V6X-EEXY4U","order_userref":0,"exec_id":"TJE7HC-DKBTI-5BFVKE","exec_type":"trade","trade_id":365573,"symbol":"BTC/USD","side":"buy","last_qty":0.02014889,"last_price":44939.5,"liquidity_ind":"t","cost":905.48104,"order_status":"filled","order_type":"limit","timestamp":"2024-05-18T05:41:33.480251Z","fee_usd_equiv":0.05083,"fees":[{"asset":"USD","qty":0.05083}]}],"sequence":2}"#;
+const OPENED: &str = r#"{"channel":"executions","type":"snapshot","data":[{"order_id":"O7IBL5-O2V6X-EEXY4U","symbol":"BTC/USD","order_qty":0.05,"cum_cost":0.0,"cum_qty":0.01,"time_in_force":"GTC","exec_type":"status","side":"buy","order_type":"limit","limit_price_type":"static","limit_price":44940.0,"stop_price":0.0,"order_status":"partially_filled","fee_usd_equiv":0.0,"fee_ccy_pref":"fciq","timestamp":"2024-05-18T05:40:05.709950Z"}],"sequence":1}"#;
+const BALANCES: &str = r#"{"channel":"balances","type":"snapshot","data":[{"asset":"BTC","asset_class":"currency","balance":1.2000000000,"wallets":[{"type":"spot","id":"main","balance":1.2000000000}]}],"sequence":1}"#;
+
+#[test]
+fn the_account_is_recorded_with_a_token_that_is_kept_nowhere() {
+    let token = "1Dwc4lzSwNWOAwkMdqhssNNFhs1ed606d1WcF3XfEMw";
+    let server = Server::start(
+        move |talk| {
+            while let Some(asked) = talk.hear_json() {
+                let channel = asked["params"]["channel"].as_str().unwrap_or_default().to_owned();
+                if channel != "instrument" {
+                    assert_eq!(asked["params"]["token"], token);
+                }
+                acknowledgements(&asked).iter().for_each(|answer| talk.say(answer));
+                match channel.as_str() {
+                    "instrument" => talk.say(INSTRUMENTS),
+                    "executions" => [OPENED, TRADED, TRADED].iter().for_each(|frame| talk.say(frame)),
+                    "balances" => talk.say(BALANCES),
+                    other => panic!("{other}"),
+                }
+            }
+        },
+        move |request| match request.line.as_str() {
+            "POST /0/private/GetWebSocketsToken" => {
+                (200, format!(r#"{{"error":[],"result":{{"token":"{token}","expires":900}}}}"#))
+            }
+            other => panic!("{other}"),
+        },
+    );
+    let secret = "kQH5HW/8p1uGOVjbgWA7FunAmGO8lsSUXNsu3eow76sz84Q18fWxnyRzBHCd3pd5nE9qa99HAZtuZuj6F1huXg==";
+    let recording = Recording::new(&[("key.txt", "the key"), ("secret.txt", secret)]);
+    let sources = format!(
+        "[[source]]\nname = \"mine\"\nvenue = \"kraken\"\nurl = \"{}\"\nrest_url = \"{}\"\n\
+         [source.account]\nkey = {{ file = \"key.txt\" }}\nsecret = {{ file = \"secret.txt\" }}\n\
+         [[source.subscribe]]\nmethod = \"executions\"\n[[source.subscribe]]\nmethod = \"balances\"\n",
+        server.url(),
+        server.rest_url()
+    );
+    recording.until(&sources, "SELECT count(*) = 2 FROM transition WHERE reason = 'proved'");
+    let requests = server.requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].header("api-key"), Some("the key"));
+    assert!(requests[0].body.starts_with("nonce=") && requests[0].header("api-sign").is_some());
+    assert!(!recording.holds(token) && !recording.holds("the key") && !recording.holds(secret));
+    assert!(recording.holds("[redacted]"));
+    let fills = "SELECT side, role, price, quantity, total, counter_fee, order_id FROM fills";
+    assert_eq!(recording.rows(fills), ["buy taker 44939.5 0.02014889 905.48104 0.05083 O7IBL5-O2V6X-EEXY4U"]);
+    assert_eq!(recording.rows("SELECT trade_id, own FROM trades"), ["365573 1"]);
+    assert_eq!(
+        recording.rows("SELECT order_id, side, state, price, filled FROM my_orders"),
+        ["O7IBL5-O2V6X-EEXY4U buy open 44940.0 0.02014889"]
+    );
+    assert_eq!(recording.rows("SELECT asset, total, is_snapshot FROM balances"), ["BTC 1.2000000000 1"]);
+    // The second copy of the fill had the number of the first.
+    assert_eq!(recording.rows("SELECT check_name FROM finding"), ["came_twice"]);
+}

@@ -47,6 +47,7 @@ impl<P: Protocol> Feed<P> {
                     self.login = LoginState::Begun(self.reply_due(at));
                 }
             }
+            Login::Impossible(message) => self.login_refused(at, &Refusal { message, ..Refusal::default() }, out),
             Login::Rest(request) => {
                 let request = RestRequest { request: self.take_request(Asked::Login), ..request };
                 out.actions.push(Action::Rest(request));

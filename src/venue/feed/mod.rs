@@ -97,6 +97,8 @@ pub(in crate::venue) enum Login {
     Frame(Outgoing),
     /// With a request, whose answer is secret. Its number is filled in.
     Rest(RestRequest),
+    /// Not at all: the account cannot be used, one clause without secrets.
+    Impossible(String),
 }
 
 /// Why a venue refuses something.
@@ -197,7 +199,7 @@ pub(in crate::venue) trait Protocol: Send {
     /// Reads a frame.
     fn received(&mut self, text: &str, reading: &mut Reading<'_>);
 
-    /// Begins a login. `id` is a fresh request's number.
+    /// Begins a login; `None` if each request to subscribe is signed instead. `id` is a fresh request's number.
     fn login(&mut self, account: &Account, id: i64, at: Stamp) -> Option<Login> {
         let _ = (account, id, at);
         None

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::model::Side;
 
 /// The checksum is over this many levels of each side.
-const CHECKED_LEVELS: usize = 10;
+pub(super) const CHECKED_LEVELS: usize = 10;
 
 /// Decimal places of the keys that levels are sorted by.
 const KEY_PLACES: usize = 18;

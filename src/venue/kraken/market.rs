@@ -22,7 +22,7 @@ impl Kraken {
             let sides = [(Side::Bid, fields.array("bids")), (Side::Ask, fields.array("asks"))];
             if is_snapshot {
                 let deepest = sides.iter().map(|(_, levels)| levels.len()).max().unwrap_or(0);
-                let depth = self.depths.get(name.as_ref()).copied().unwrap_or(deepest);
+                let depth = self.depths.get(&format!("book {name}")).copied().unwrap_or(deepest);
                 self.books.insert(name.to_string(), Book::of_depth(depth));
             }
             let mut levels = Vec::new();

@@ -3,7 +3,9 @@
 //! Numbers are JSON numbers whose trailing zeros count: the checksum of a book is over their text. There is no
 //! sequence number on public channels. Markets are listed in band, by the channel `instrument`.
 
+mod account;
 mod book;
+mod level3;
 mod market;
 mod protocol;
 
@@ -25,6 +27,7 @@ pub struct Kraken;
 
 const DEPTH: ChannelOption =
     ChannelOption { name: "depth", values: &["10", "25", "100", "500", "1000"], default: Some("10") };
+const DEPTH3: ChannelOption = ChannelOption { name: "depth", values: &["10", "100", "1000"], default: Some("10") };
 const TRIGGER: ChannelOption =
     ChannelOption { name: "event_trigger", values: &["trades", "bbo"], default: Some("trades") };
 
@@ -59,6 +62,26 @@ static PROFILE: Profile = Profile {
             .at(&["live"])
             .from_snapshot(SnapshotSource::InBand)
             .judged(BOOK),
+        Channel::new("level3", "order events and book snapshots (L3)")
+            .chosen(&[DEPTH3])
+            .timed(TimeUnit::Nanos)
+            .at(&["level3"])
+            .from_snapshot(SnapshotSource::InBand)
+            .judged(BOOK)
+            .private(),
+        Channel::new("executions", "own orders and fills")
+            .for_all()
+            .timed(TimeUnit::Micros)
+            .at(&["private"])
+            .from_snapshot(SnapshotSource::InBand)
+            .judged(Integrity::COUNTER)
+            .private(),
+        Channel::new("balances", "balances")
+            .for_all()
+            .at(&["private"])
+            .from_snapshot(SnapshotSource::InBand)
+            .judged(Integrity::COUNTER)
+            .private(),
     ]),
     polls: &[],
     account: AccountKind::Key,
@@ -83,6 +106,9 @@ impl Venue for Kraken {
     }
     fn redact<'a>(&self, sent: &'a str) -> Cow<'a, str> {
         protocol::redact(sent)
+    }
+    fn redact_answer<'a>(&self, answer: &'a [u8]) -> Cow<'a, [u8]> {
+        protocol::redact_answer(answer)
     }
     fn catalog_paths(&self) -> &'static [&'static str] {
         &[]

@@ -6,11 +6,13 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use crate::crypto::Secret;
-use crate::model::{Control, Event, UnknownReason};
-use crate::venue::feed::{Ask, Fields, Protocol, Reading, Refusal, Said, Sent, Topic};
-use crate::venue::{Outgoing, Profile};
+use crate::model::{Control, Event, Stamp, UnknownReason};
+use crate::venue::feed::{Ask, Fields, Login, Protocol, Reading, Refusal, Said, Sent, Topic};
+use crate::venue::{Account, Outgoing, Profile};
 
+use super::account;
 use super::book::Book;
+use super::level3::Orders;
 
 /// What stands for a token in what is kept.
 const REDACTED: &str = "[redacted]";
@@ -20,10 +22,12 @@ const REDACTED: &str = "[redacted]";
 pub(super) struct Kraken {
     /// The channels of requests that were not answered, by their numbers.
     requests: HashMap<i64, String>,
-    /// How deep the books are that were agreed to, by market.
+    /// How deep the books are that were agreed to, by channel and market.
     pub(super) depths: HashMap<String, usize>,
     /// The books, by market.
     pub(super) books: HashMap<String, Book>,
+    /// The orders of the books that are had order by order, by market.
+    pub(super) orders: HashMap<String, Orders>,
     /// What private subscriptions carry.
     pub(super) token: Option<Secret>,
 }
@@ -79,6 +83,9 @@ impl Protocol for Kraken {
                 "heartbeat" => {}
                 "status" => control("status", &frame, reading),
                 "book" => self.book(is_snapshot, &frame, reading),
+                "level3" => self.level3(is_snapshot, &frame, reading),
+                "executions" => account::executions(is_snapshot, &frame, reading),
+                "balances" => account::balances(is_snapshot, &frame, reading),
                 "trade" => super::market::trades(&frame, reading),
                 "ticker" => super::market::tickers(&frame, reading),
                 "instrument" => super::market::instruments(is_snapshot, &frame, reading),
@@ -94,9 +101,24 @@ impl Protocol for Kraken {
         }
     }
 
+    fn login(&mut self, account: &Account, _: i64, at: Stamp) -> Option<Login> {
+        let request = account.as_key().and_then(|account| account::token_request(account, at));
+        Some(request.map_or_else(|| Login::Impossible("the account's secret is not base64".to_owned()), Login::Rest))
+    }
+
+    fn entrust(&mut self, answer: &[u8]) {
+        self.token = account::token(answer);
+    }
+
+    fn login_answer(&self, answer: &[u8]) -> Result<(), Refusal> {
+        account::token_answer(answer)
+    }
+
     fn forget(&mut self, topic: &Topic) {
-        if let (Some(market), "book") = (&topic.market, topic.channel.as_str()) {
-            self.books.remove(market);
+        match (&topic.market, topic.channel.as_str()) {
+            (Some(market), "book") => drop(self.books.remove(market)),
+            (Some(market), "level3") => drop(self.orders.remove(market)),
+            _ => {}
         }
     }
 }
@@ -110,8 +132,10 @@ impl Kraken {
         for (name, value) in ask.options {
             params[name] = value.parse::<u32>().map_or_else(|_| json!(value), |number| json!(number));
         }
-        if method == "subscribe" {
-            params["snapshot"] = json!(true);
+        match ask.channel.method.as_ref() {
+            _ if method != "subscribe" => {}
+            "executions" => (params["snap_orders"], params["snap_trades"]) = (json!(true), json!(true)),
+            _ => params["snapshot"] = json!(true),
         }
         let mut frame = |token: Option<&str>| {
             if let Some(token) = token.filter(|_| ask.channel.needs_login) {
@@ -142,9 +166,18 @@ impl Kraken {
                 reading.put(Event::Control(Box::new(Control { kind: "warning".to_owned(), detail })));
             }
             if let (Some(market), Some(depth)) = (&market, result.get("depth").and_then(|depth| depth.unsigned())) {
-                self.depths.insert(market.clone(), usize::try_from(depth).unwrap_or(usize::MAX));
+                let book = channel.as_deref().unwrap_or_default();
+                self.depths.insert(format!("{book} {market}"), usize::try_from(depth).unwrap_or(usize::MAX));
             }
-            result.ignore(&["snapshot", "event_trigger"]);
+            result.ignore(&[
+                "snapshot",
+                "event_trigger",
+                "maxratecount",
+                "snap_orders",
+                "snap_trades",
+                "order_status",
+                "ratecounter",
+            ]);
             reading.leftovers(method, result);
         }
         // Of an unsubscription there is nothing to await.
@@ -178,5 +211,19 @@ pub(super) fn redact(sent: &str) -> Cow<'_, str> {
             Cow::Owned(frame.to_string())
         }
         _ => Cow::Borrowed(sent),
+    }
+}
+
+/// The answer with a token, without it.
+pub(super) fn redact_answer(answer: &[u8]) -> Cow<'_, [u8]> {
+    match serde_json::from_slice::<serde_json::Value>(answer) {
+        Ok(mut value) => {
+            if let Some(token) = value.pointer_mut("/result/token") {
+                *token = json!(REDACTED);
+            }
+            Cow::Owned(value.to_string().into_bytes())
+        }
+        // What it is cannot be told, so what is secret in it cannot either.
+        Err(_) => Cow::Borrowed(b"[redacted]"),
     }
 }
