@@ -118,7 +118,9 @@ impl Kraken {
             }
             if is_snapshot {
                 let (events_from, has_orders, orders) = (None, true, entries);
-                let snapshot = BookSnapshot { market, events_from, has_orders, orders };
+                // A side of fewer orders than there may be levels is whole.
+                let side_orders_max = book.as_ref().and_then(|book| book.depth);
+                let snapshot = BookSnapshot { market, events_from, has_orders, side_orders_max, orders };
                 reading.put(Event::BookSnapshot(Box::new(snapshot)));
             }
             let stated = reading.need(&fields, "checksum", fields.get("checksum").and_then(Raw::unsigned));
