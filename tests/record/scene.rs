@@ -26,10 +26,15 @@ pub struct Scene {
 impl Scene {
     /// With traders on XBT:USDT and these faults.
     pub fn new(faults: Faults) -> Self {
+        Self::with_rate(2_000, faults)
+    }
+
+    /// The same, with so many commands of the traders a second.
+    pub fn with_rate(rate: u32, faults: Faults) -> Self {
         let folder = TempDir::new().unwrap();
         let traders = Simulation {
             markets: vec![MarketPattern::parse("XBT:USDT").unwrap()],
-            rate: 2_000.try_into().unwrap(),
+            rate: rate.try_into().unwrap(),
             ..Simulation::default()
         };
         let account = Account {
