@@ -74,6 +74,16 @@ pub struct Failure {
     pub message: String,
 }
 
+/// Has a panic anywhere end the whole process with [`Exit::Internal`], from now on: a recorder that runs on half alive is
+/// the worst failure.
+pub fn end_with_the_first_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::exit(Exit::Internal as i32);
+    }));
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -203,7 +203,7 @@ async fn record(args: &Args, config: &Config) -> Recorded {
     // Each connection is greeted, and has as many book answers as tickers.
     let connections = config.sources.len() as u64;
     let handshake = connections + 2 * args.answers;
-    let received = |view: &View| view.sources.iter().map(|(_, progress)| progress.frames()).sum::<u64>();
+    let received = |view: &View| view.sources().iter().map(|(_, progress)| progress.frames()).sum::<u64>();
     while args.messages > 0 && received(&view) <= handshake {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -232,7 +232,7 @@ async fn record(args: &Args, config: &Config) -> Recorded {
     let idle = machine::process_cpu() - idle;
     let stopping = Instant::now();
     recorder.stop().await.unwrap_or_else(|error| panic!("{error}"));
-    let sessions: u64 = view.sources.iter().map(|(_, progress)| progress.sessions()).sum();
+    let sessions: u64 = view.sources().iter().map(|(_, progress)| progress.sessions()).sum();
     assert_eq!(sessions, connections, "a connection was lost, so the figures are of something else");
     let lag = view.sink.lag();
     Recorded {

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::ConfigErrors;
-use crate::exit::{Exit, Failure};
+use crate::exit::{self, Exit, Failure};
 use crate::store::StoreError;
 
 const EXIT_CODES: &str = "\
@@ -88,7 +88,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error).into(),
     };
-    end_with_the_first_panic();
+    exit::end_with_the_first_panic();
     cli.log.start();
     let end = match cli.command {
         Command::Record(args) => record::run(&args),
@@ -135,15 +135,6 @@ fn complain(failure: &Failure) -> Exit {
         let _ = io::stderr().write_all(lines.as_bytes());
     }
     failure.exit
-}
-
-/// A panic anywhere ends the whole process: a recorder that runs on half alive is the worst failure.
-fn end_with_the_first_panic() {
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        report(panic);
-        std::process::exit(Exit::Internal as i32);
-    }));
 }
 
 impl From<StoreError> for Failure {

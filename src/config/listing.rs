@@ -6,7 +6,7 @@ use super::document::{Field, Section};
 use crate::near::or_else_known;
 
 /// Assets and markets as the configuration lists them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Listing {
     pub(super) assets: Vec<Asset>,
     pub(super) markets: Vec<Market>,

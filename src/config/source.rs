@@ -54,7 +54,7 @@ pub struct Source {
 }
 
 /// Where a source goes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Link {
     /// Over the network.
     Remote {
@@ -141,6 +141,17 @@ impl Source {
     #[must_use]
     pub fn logs_in(&self) -> bool {
         self.login.is_some() || matches!(self.link, Link::BuiltIn(_))
+    }
+
+    /// Whether it goes the same way to the same place as another: then only what is recorded, when and for how long can
+    /// differ. Whose account it is must be asked of the secrets.
+    #[must_use]
+    pub fn goes_as(&self, other: &Self) -> bool {
+        self.venue.name() == other.venue.name()
+            && self.link == other.link
+            && self.limits == other.limits
+            && self.pace == other.pace
+            && self.listing == other.listing
     }
 
     /// What its sessions must know. `url` and `account` are the source's own, or what the built-in exchange says.

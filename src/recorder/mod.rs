@@ -1,32 +1,41 @@
 //! Composition root: starts sink, registries and connections bottom-up, watches them, stops them in data order.
 
+mod reload;
 mod source;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use actix::Addr;
+use futures_util::future::join_all;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, nanos};
 use crate::config::Config;
 use crate::connection;
 use crate::exit::{Exit, Failure};
 use crate::message::Stop;
 use crate::model::Timestamp;
 use crate::sink::{self, SinkActor, SinkError, SinkThread};
-use crate::store::{RunInfo, RunKind, Settings, Store};
+use crate::store::{Reader, RunInfo, RunKind, Settings, Store};
 
-use source::{Beginning, Running};
+pub use reload::Changes;
 
-/// Logins older than this do not count against the budget.
-const LOGIN_WINDOW: Duration = Duration::from_secs(3600);
+use source::{Beginning, Prepared, Running};
+
+/// How long a stop waits for a sink that cannot write.
+const STALL_WAIT: Duration = Duration::from_secs(3);
+/// How often it looks.
+const STALL_CHECK: Duration = Duration::from_millis(100);
 
 /// A recorder at work. Lives in the actix system that [`Recorder::start`] was called in.
 pub struct Recorder {
+    config: Config,
     sources: Vec<Running>,
+    /// The next session's id.
+    sessions: Arc<AtomicI64>,
     sink: SinkThread,
     view: View,
 }
@@ -38,14 +47,41 @@ pub struct View {
     pub clock: Clock,
     /// The sink's counters.
     pub sink: Arc<sink::Progress>,
-    /// Each connection's counters, by the source's name.
-    pub sources: Vec<(String, Arc<connection::Progress>)>,
+    sources: Arc<RwLock<Shown>>,
 }
 
+type Shown = Vec<(String, Arc<connection::Progress>)>;
+
 impl View {
+    /// Each connection's counters, by the source's name.
+    #[must_use]
+    pub fn sources(&self) -> Vec<(String, Arc<connection::Progress>)> {
+        self.sources.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Sources whose account the venue refused.
-    pub fn refused(&self) -> impl Iterator<Item = &str> {
-        self.sources.iter().filter(|(_, progress)| progress.are_logins_stopped()).map(|(name, _)| name.as_str())
+    #[must_use]
+    pub fn refused(&self) -> Vec<String> {
+        let refused = |(name, progress): (_, Arc<connection::Progress>)| progress.are_logins_stopped().then_some(name);
+        self.sources().into_iter().filter_map(refused).collect()
+    }
+
+    /// Waits until the sink has failed to write for as long as a stop waits for it; then what it waits with is lost.
+    async fn nothing_is_written(&self) -> Failure {
+        let told = self.clock.now().mono;
+        loop {
+            actix_rt::time::sleep(STALL_CHECK).await;
+            let Some(since) = self.sink.stalled_since() else { continue };
+            let now = self.clock.now();
+            if now.mono - since.max(told) < nanos(STALL_WAIT) {
+                continue;
+            }
+            let since = Timestamp(now.wall.0 - (now.mono - since));
+            let lost: u64 = self.sources().iter().map(|(_, progress)| progress.unacknowledged_bytes()).sum();
+            return Exit::InputOutput.because(format!(
+                "nothing could be written since {since}, {lost} bytes that were received since are lost"
+            ));
+        }
     }
 }
 
@@ -68,42 +104,42 @@ impl Recorder {
         let files: Vec<_> = config.files.iter().map(|file| file.display().to_string()).collect();
         let commit_interval = config.commit_interval;
         let info = RunInfo { kind: RunKind::Live, config: files.join(" "), commit_interval };
-        let now = clock.now();
-        let begun = store.begin_run(now, &info)?;
-        let window = i64::try_from(LOGIN_WINDOW.as_nanos()).unwrap_or(i64::MAX);
+        let begun = store.begin_run(clock.now(), &info)?;
+        let recording = Reader::open(&config.database)?;
         for beginning in &mut beginnings {
-            let name = &beginning.source().name;
-            let logins = store.recent_logins(name, Timestamp(now.wall.0.saturating_sub(window)))?;
-            let listings = store.listings(name)?;
-            beginning.recall(listings, logins, now);
+            beginning.recall(&recording, clock)?;
         }
 
         let progress = Arc::new(sink::Progress::default());
         let sink = SinkActor::start(Box::new(store), commit_interval, clock, progress.clone());
-        let sessions = Arc::new(AtomicI64::new(begun.first_session.0));
-        let mut sources = Vec::new();
-        let mut failure = None;
+        let mut recorder = Self {
+            config: config.clone(),
+            sources: Vec::new(),
+            sessions: Arc::new(AtomicI64::new(begun.first_session.0)),
+            sink,
+            view: View { clock, sink: progress, sources: Arc::default() },
+        };
         for beginning in beginnings {
-            match beginning.start(clock, &sink.addr, &sessions).await {
-                Ok(running) => sources.push(running),
-                Err(error) => {
-                    failure = Some(error);
-                    break;
+            match beginning.prepare(clock).await {
+                Ok(prepared) => recorder.begin_source(prepared),
+                Err(failure) => {
+                    recorder.stop().await?;
+                    return Err(failure);
                 }
             }
         }
-        let shown = sources.iter().map(|source| (source.name.clone(), source.progress.clone())).collect();
-        let recorder = Self { sources, sink, view: View { clock, sink: progress, sources: shown } };
-        match failure {
-            None => {
-                info!(database = %config.database.display(), sources = recorder.sources.len(), "recording");
-                Ok(recorder)
-            }
-            Some(failure) => {
-                recorder.stop().await?;
-                Err(failure)
-            }
-        }
+        info!(database = %config.database.display(), sources = recorder.sources.len(), "recording");
+        Ok(recorder)
+    }
+
+    fn begin_source(&mut self, prepared: Prepared) {
+        self.sources.push(prepared.start(self.view.clock, &self.sink.addr, &self.sessions));
+        self.show_sources();
+    }
+
+    fn show_sources(&self) {
+        let shown = self.sources.iter().map(|running| (running.source.name.clone(), running.progress.clone()));
+        *self.view.sources.write().unwrap_or_else(PoisonError::into_inner) = shown.collect();
     }
 
     /// What it is doing.
@@ -119,22 +155,30 @@ impl Recorder {
 
     /// Stops in data order: connections ship what they have, registries end, the sink commits, checkpoints and closes.
     ///
+    /// Waits for a disk that is slow. Where nothing can be written at all (the disk is full, somebody holds the
+    /// database's lock), it gives that a few seconds to pass.
+    ///
     /// # Errors
-    /// If something received could not be stored.
+    /// If something received could not be stored, saying what.
     pub async fn stop(self) -> Result<(), Failure> {
-        let mut outcome = Ok(());
-        for source in &self.sources {
-            keep_first(&mut outcome, answer(&source.connection).await);
+        let view = self.view();
+        tokio::select! {
+            outcome = self.stop_in_order() => outcome,
+            lost = view.nothing_is_written() => Err(lost),
         }
-        for source in &self.sources {
-            keep_first(&mut outcome, answer(&source.registry).await);
+    }
+
+    async fn stop_in_order(self) -> Result<(), Failure> {
+        let mut outcome = Ok(());
+        for stopped in join_all(self.sources.iter().map(Running::stop)).await {
+            keep_first(&mut outcome, stopped);
         }
         keep_first(&mut outcome, answer(&self.sink.addr).await);
         if self.sink.join().is_err() {
             keep_first(&mut outcome, Err(Exit::Internal.because("the sink's thread panicked")));
         }
-        for source in self.sources {
-            source.access.end().await;
+        for running in self.sources {
+            running.end().await;
         }
         outcome
     }

@@ -11,19 +11,25 @@ use crate::clock::Clock;
 use crate::config::Source;
 use crate::connection::{self, BackoffPolicy, Connection, ConnectionConfig, Flow, LoginBudget};
 use crate::exit::Failure;
-use crate::message::{Ready, Stop, Subscribe};
-use crate::model::{Listings, Stamp, Timestamp};
+use crate::journal::Plan;
+use crate::message::{Ready, Replan, Stop, Subscribe};
+use crate::model::{Catalog, Listings, Timestamp};
 use crate::registry::{self, Registry};
 use crate::sink::SinkActor;
+use crate::store::{Reader, StoreError};
 use crate::venue::Account;
 
-/// How long to wait for the venue's own list before beginning with what is known of it. Where nothing is known, the
-/// first attempt to load it is awaited, however it ends: names are checked before anybody logs in.
+use super::answer;
+
+/// How long to wait for the venue's own list before beginning with what is known of it.
 const CATALOG_WAIT: Duration = Duration::from_secs(2);
 
+/// Logins older than this do not count against the budget.
+const LOGIN_WINDOW: Duration = Duration::from_secs(3600);
+
 /// A source before it is started.
-pub(super) struct Beginning<'a> {
-    source: &'a Source,
+pub(super) struct Beginning {
+    source: Source,
     access: Access,
     account: Option<Arc<Account>>,
     /// What is known of its lists without asking it.
@@ -31,70 +37,81 @@ pub(super) struct Beginning<'a> {
     logins: LoginBudget,
 }
 
-/// A source at work.
-pub(super) struct Running {
-    pub(super) name: String,
-    pub(super) access: Access,
-    pub(super) registry: Addr<Registry>,
-    pub(super) connection: Addr<Connection>,
-    pub(super) progress: Arc<connection::Progress>,
+/// A source whose catalog is had and whose names are right. Nothing is received yet.
+pub(super) struct Prepared {
+    beginning: Beginning,
+    registry: Addr<Registry>,
+    catalog: Option<Arc<Catalog>>,
 }
 
-impl<'a> Beginning<'a> {
+/// A source at work.
+pub(super) struct Running {
+    pub(super) source: Source,
+    pub(super) progress: Arc<connection::Progress>,
+    access: Access,
+    account: Option<Arc<Account>>,
+    known: Listings,
+    registry: Addr<Registry>,
+    connection: Addr<Connection>,
+}
+
+impl Beginning {
     /// Gains access to a source, and reads its secrets.
-    pub(super) fn new(source: &'a Source) -> Result<Self, Failure> {
+    pub(super) fn new(source: &Source) -> Result<Self, Failure> {
         let access = Access::gain(source)?;
         let account = access.account(source)?;
         let known = Listings { last: source.listed(Timestamp(0)), ..Listings::default() };
-        Ok(Self { source, access, account, known, logins: LoginBudget::default() })
+        Ok(Self { source: source.clone(), access, account, known, logins: LoginBudget::default() })
     }
 
-    pub(super) fn source(&self) -> &Source {
-        self.source
-    }
-
-    /// Takes what the database knows from earlier runs.
-    pub(super) fn recall(&mut self, listings: Listings, logins: Vec<Timestamp>, now: Stamp) {
+    /// Takes what the recording knows of it.
+    pub(super) fn recall(&mut self, recording: &Reader, clock: Clock) -> Result<(), StoreError> {
+        let (name, now) = (&self.source.name, clock.now());
+        let window = i64::try_from(LOGIN_WINDOW.as_nanos()).unwrap_or(i64::MAX);
+        let logins = recording.recent_logins(name, Timestamp(now.wall.0.saturating_sub(window)))?;
+        let listings = recording.listings(name)?;
         self.known = Listings { last: listings.last.clone().or(self.known.last.take()), ..listings };
         self.logins = LoginBudget::new(logins, now);
+        Ok(())
     }
 
-    /// Starts its registry, waits a little for the catalog, checks the configured names against it, and connects.
-    pub(super) async fn start(
-        self,
-        clock: Clock,
-        sink: &Addr<SinkActor>,
-        sessions: &Arc<AtomicI64>,
-    ) -> Result<Running, Failure> {
-        let Self { source, access, account, known, logins } = self;
+    /// Starts its registry, waits a little for the catalog, and checks the configured names against it.
+    pub(super) async fn prepare(self, clock: Clock) -> Result<Prepared, Failure> {
         let registry = Registry::new(registry::Settings {
-            source: source.name.clone(),
-            venue: source.venue,
-            rest: access.rest.clone().filter(|_| !source.venue.catalog_paths().is_empty()),
+            source: self.source.name.clone(),
+            venue: self.source.venue,
+            rest: self.access.rest.clone().filter(|_| !self.source.venue.catalog_paths().is_empty()),
             clock,
-            refresh: source.pace.catalog_refresh,
-            fallback: known.last.clone(),
+            refresh: self.source.pace.catalog_refresh,
+            fallback: self.known.last.clone(),
         });
         let registry = registry.start();
-        let loading = registry.send(Ready);
-        let loaded = match &known.last {
-            Some(_) => actix_rt::time::timeout(CATALOG_WAIT, loading).await.ok().and_then(Result::ok).flatten(),
-            None => loading.await.ok().flatten(),
-        };
-        let catalog = loaded.or_else(|| known.last.clone().map(Arc::new));
-        if let Some(catalog) = &catalog
-            && let Err(errors) = source.check_names(catalog, &known)
+        let catalog = current(&registry, &self.known).await;
+        let prepared = Prepared { beginning: self, registry, catalog };
+        let Beginning { source, known, .. } = &prepared.beginning;
+        if let Some(catalog) = &prepared.catalog
+            && let Err(errors) = source.check_names(catalog, known)
         {
-            // It is stopped before anything came of it, so there is nothing to answer for.
-            let _ = registry.send(Stop).await;
-            access.end().await;
+            prepared.cancel().await;
             return Err(errors.into());
         }
+        Ok(prepared)
+    }
+}
+
+impl Prepared {
+    pub(super) fn name(&self) -> &str {
+        &self.beginning.source.name
+    }
+
+    /// Connects.
+    pub(super) fn start(self, clock: Clock, sink: &Addr<SinkActor>, sessions: &Arc<AtomicI64>) -> Running {
+        let Self { beginning: Beginning { source, access, account, known, logins }, registry, catalog } = self;
         let progress = Arc::new(connection::Progress::default());
         let connection = Connection::new(ConnectionConfig {
             plan: source.plan(&access.url, account.as_deref(), true),
             venue: source.venue,
-            account,
+            account: account.clone(),
             catalog,
             rest_url: access.rest_url.clone(),
             tls: access.tls.clone(),
@@ -111,6 +128,83 @@ impl<'a> Beginning<'a> {
         });
         let connection = connection.start();
         registry.do_send(Subscribe(connection.clone().recipient()));
-        Ok(Running { name: source.name.clone(), access, registry, connection, progress })
+        Running { source, progress, access, account, known, registry, connection }
     }
+
+    /// Ends it before anything came of it.
+    pub(super) async fn cancel(self) {
+        // There is nothing to answer for.
+        let _ = self.registry.send(Stop).await;
+        self.beginning.access.end().await;
+    }
+}
+
+impl Running {
+    /// What another configuration of the source asks of this connection; `None`: it takes another connection.
+    ///
+    /// # Errors
+    /// If its secrets are not to be had.
+    pub(super) fn takes(&self, source: &Source) -> Result<Option<Plan>, Failure> {
+        let account = self.access.account(source)?;
+        let is_same_account = match (&self.account, &account) {
+            (None, None) => true,
+            (Some(before), Some(after)) => before.is_same(after),
+            _ => false,
+        };
+        let takes = is_same_account && self.source.goes_as(source);
+        Ok(takes.then(|| self.plan(source)))
+    }
+
+    /// Whether that plan is in force.
+    pub(super) fn follows(&self, plan: &Plan) -> bool {
+        *plan == self.plan(&self.source)
+    }
+
+    /// Fails if another configuration of the source names what its venue does not list.
+    pub(super) async fn check_names(&self, source: &Source) -> Result<(), Failure> {
+        match current(&self.registry, &self.known).await {
+            Some(catalog) => Ok(source.check_names(&catalog, &self.known)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Records what another configuration of the source says from now on.
+    pub(super) fn replan(&mut self, source: &Source) {
+        self.connection.do_send(Replan(self.plan(source)));
+        self.source = source.clone();
+    }
+
+    /// Asks for nothing any more, so that its streams are not wanted from then on, and stops.
+    pub(super) async fn leave(&self) -> Result<(), Failure> {
+        let nothing =
+            Plan { user: None, logs_in: false, subscribe: Vec::new(), poll: Vec::new(), ..self.plan(&self.source) };
+        self.connection.do_send(Replan(nothing));
+        self.stop().await
+    }
+
+    /// Ships what was received and waits for it to be durable; then its registry ends.
+    pub(super) async fn stop(&self) -> Result<(), Failure> {
+        let outcome = answer(&self.connection).await;
+        outcome.and(answer(&self.registry).await)
+    }
+
+    /// Gives up its access.
+    pub(super) async fn end(self) {
+        self.access.end().await;
+    }
+
+    fn plan(&self, source: &Source) -> Plan {
+        source.plan(&self.access.url, self.account.as_deref(), false)
+    }
+}
+
+/// The catalog in force, once the first attempt to load it is over; where another is known, that is waited for a little
+/// only.
+async fn current(registry: &Addr<Registry>, known: &Listings) -> Option<Arc<Catalog>> {
+    let loading = registry.send(Ready);
+    let loaded = match &known.last {
+        Some(_) => actix_rt::time::timeout(CATALOG_WAIT, loading).await.ok().and_then(Result::ok).flatten(),
+        None => loading.await.ok().flatten(),
+    };
+    loaded.or_else(|| known.last.clone().map(Arc::new))
 }

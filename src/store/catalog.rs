@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row};
 
 use crate::model::{Asset, AssetCode, Catalog, CatalogOrigin, Listings, Market, Timestamp};
 
-use super::{Reader, Store, StoreError};
+use super::{Reader, StoreError};
 
 impl Reader {
     /// What the recording knows of a source's lists. Left out is what no list ever had, and is known by its number
@@ -16,17 +16,6 @@ impl Reader {
     /// If the file cannot be read.
     pub fn listings(&self, source: &str) -> Result<Listings, StoreError> {
         listings(&self.connection, source).map_err(|error| self.fault(error))
-    }
-}
-
-impl Store {
-    /// What the recording knows of a source's lists. Left out is what no list ever had, and is known by its number
-    /// only.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
-    pub fn listings(&self, source: &str) -> Result<Listings, StoreError> {
-        listings(&self.connection, source).map_err(|error| StoreError::of(&self.settings.path, error))
     }
 }
 
@@ -174,7 +163,6 @@ mod tests {
         };
         let reader = Reader::open(&path).unwrap();
         assert_eq!(reader.listings("coinflex").unwrap(), known);
-        assert_eq!(store.listings("coinflex").unwrap(), known);
         assert_eq!(reader.listings("another").unwrap(), Listings::default());
     }
 }

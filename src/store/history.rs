@@ -1,12 +1,12 @@
-//! What an earlier run left that a new one begins with.
+//! What was recorded of a source that a new beginning with it must know.
 
 use rusqlite::params;
 
 use crate::model::Timestamp;
 
-use super::{Store, StoreError};
+use super::{Reader, StoreError};
 
-impl Store {
+impl Reader {
     /// When a source sent logins, from `since` on.
     ///
     /// # Errors
@@ -22,6 +22,6 @@ impl Store {
             let rows = statement.query_map(params![source, since.0], |row| row.get(0).map(Timestamp))?;
             rows.collect()
         };
-        read().map_err(|error| StoreError::of(&self.settings.path, error))
+        read().map_err(|error| self.fault(error))
     }
 }

@@ -47,7 +47,7 @@ pub struct UserAccount {
 }
 
 /// An API key.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct KeyAccount {
     /// The key's name, as it is sent.
     pub key: Secret,
@@ -58,7 +58,7 @@ pub struct KeyAccount {
 }
 
 /// A wallet and a key that may log in for it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct WalletAccount {
     /// The wallet's address, as it is sent.
     pub wallet: String,
@@ -67,6 +67,17 @@ pub struct WalletAccount {
 }
 
 impl Account {
+    /// Whether it is the same one with the same secrets.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::User(a), Self::User(b)) => (a.user, &a.cookie, &a.passphrase) == (b.user, &b.cookie, &b.passphrase),
+            (Self::Key(a), Self::Key(b)) => a == b,
+            (Self::Wallet(a), Self::Wallet(b)) => a == b,
+            _ => false,
+        }
+    }
+
     /// The user's number, on venues that have one.
     #[must_use]
     pub fn user(&self) -> Option<UserId> {

@@ -14,7 +14,7 @@ fn what_was_received_is_in_the_file_when_it_stops() {
     // The recorder's own journal has one record for the run's begin and one for its end.
     let frames = scene.number("SELECT sum(frames) FROM frame_block");
     assert_eq!(frames, i64::try_from(view.sink.frames()).unwrap() + 2);
-    let (_, connection) = &view.sources[0];
+    let (_, connection) = &view.sources()[0];
     let typed = "SELECT (SELECT count(*) FROM order_event) + (SELECT count(*) FROM trade) \
          + (SELECT count(*) FROM ticker WHERE kind = 0) + (SELECT count(*) FROM reply) \
          + (SELECT count(*) FROM balance WHERE is_snapshot = 0) + 1";
@@ -35,7 +35,7 @@ fn what_was_received_is_in_the_file_when_it_stops() {
 fn after_a_lost_connection_everything_is_asked_for_again_and_no_row_is_doubled() {
     let scene = Scene::new(Faults::new().on(1, 500, Action::Drop).on(2, 500, Action::DropMidFrame));
     let config = scene.config("");
-    scene.record(&config, |view| view.sources[0].1.sessions() == 3 && view.sources[0].1.frames() > 1_500);
+    scene.record(&config, |view| view.sources()[0].1.sessions() == 3 && view.sources()[0].1.frames() > 1_500);
     assert_eq!(scene.rows("SELECT count(*) FROM session GROUP BY cause ORDER BY cause"), ["2", "1"]);
     assert_eq!(scene.rows("SELECT cause FROM session WHERE id < 3").len(), 2);
     for stream in ["WatchOrders", "WatchTicker"] {
@@ -77,7 +77,7 @@ fn what_is_not_understood_is_kept_as_it_came_and_recording_goes_on() {
             .on(1, 350, Action::HugeInteger),
     );
     let config = scene.config("");
-    scene.record(&config, |view| view.sources[0].1.frames() > 3_000);
+    scene.record(&config, |view| view.sources()[0].1.frames() > 3_000);
     let reasons = scene.rows("SELECT DISTINCT reason FROM not_understood ORDER BY reason");
     for reason in ["invalid_utf8", "unknown_field", "unknown_notice"] {
         assert!(reasons.contains(&reason.to_owned()), "{reasons:?}");
@@ -98,8 +98,8 @@ fn what_is_not_understood_is_kept_as_it_came_and_recording_goes_on() {
 fn a_refused_login_is_not_tried_again_and_public_data_goes_on() {
     let scene = Scene::new(Faults::new().always(0, Action::RefuseLogin { code: 7 }).on(1, 500, Action::Drop));
     let config = scene.config(ACCOUNT);
-    let view = scene.record(&config, |view| view.sources[0].1.sessions() > 1 && view.sources[0].1.frames() > 1_500);
-    assert_eq!(view.refused().collect::<Vec<_>>(), ["test"]);
+    let view = scene.record(&config, |view| view.sources()[0].1.sessions() > 1 && view.sources()[0].1.frames() > 1_500);
+    assert_eq!(view.refused(), ["test"]);
     assert_eq!(scene.exchange.counts().logins, 1);
     assert_eq!(scene.rows("SELECT login_error_code FROM session ORDER BY id"), ["7", "-"]);
     let verdicts = "SELECT count(*) FROM coverage WHERE market = 'XBT:USDT' AND verdict = 'consistent'";
@@ -112,7 +112,7 @@ fn a_refused_login_is_not_tried_again_and_public_data_goes_on() {
 fn a_greeting_that_never_comes_ends_the_attempt_and_the_next_records() {
     let scene = Scene::new(Faults::new().on(1, 0, Action::NeverGreet));
     let config = scene.config("[source.timing]\ngreeting = \"300ms\"");
-    scene.record(&config, |view| view.sources[0].1.frames() > 500);
+    scene.record(&config, |view| view.sources()[0].1.frames() > 500);
     assert_eq!(scene.rows("SELECT cause FROM session ORDER BY id"), ["timed_out", "stopped"]);
     assert!(scene.rows("SELECT cause FROM gaps").contains(&"not_greeted".to_owned()));
 }

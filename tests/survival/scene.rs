@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -97,7 +98,8 @@ pub struct Recorder {
     child: Child,
     lines: Receiver<String>,
     reported: Reported,
-    told: Option<JoinHandle<String>>,
+    told: Arc<Mutex<String>>,
+    telling: Option<JoinHandle<()>>,
 }
 
 #[derive(Deserialize)]
@@ -114,13 +116,17 @@ impl Recorder {
         let stdout = BufReader::new(child.stdout.take().unwrap());
         // Ends with the child's output. Half a line that a killed process left is none.
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| to.send(line)));
-        let mut stderr = child.stderr.take().unwrap();
-        let told = thread::spawn(move || {
-            let mut told = String::new();
-            stderr.read_to_string(&mut told).expect("what it says is UTF-8");
-            told
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let told = Arc::new(Mutex::new(String::new()));
+        let telling = thread::spawn({
+            let told = Arc::clone(&told);
+            move || {
+                for line in stderr.lines() {
+                    *told.lock().unwrap() += &format!("{}\n", line.expect("what it says is UTF-8"));
+                }
+            }
         });
-        Self { child, lines, reported: Reported::new(), told: Some(told) }
+        Self { child, lines, reported: Reported::new(), told, telling: Some(telling) }
     }
 
     pub fn pid(&self) -> u32 {
@@ -158,8 +164,8 @@ impl Recorder {
         while let Ok(line) = self.lines.recv() {
             self.take(&line);
         }
-        let told = self.told.take().unwrap().join().unwrap();
-        (std::mem::take(&mut self.reported), status, told)
+        self.telling.take().unwrap().join().unwrap();
+        (std::mem::take(&mut self.reported), status, std::mem::take(&mut self.told.lock().unwrap()))
     }
 
     /// Waits for it to end, for so long.
@@ -174,11 +180,15 @@ impl Recorder {
         }
     }
 
+    /// How often it has said that on standard error.
+    pub fn said(&self, what: &str) -> usize {
+        self.told.lock().unwrap().matches(what).count()
+    }
+
     fn told_at_its_end(&mut self) -> String {
         let _ = self.child.kill();
         let status = self.child.wait();
-        let told = self.told.take().map(JoinHandle::join);
-        format!("{status:?} {told:?}")
+        format!("{status:?}: {}", self.told.lock().unwrap())
     }
 }
 
@@ -247,6 +257,15 @@ pub fn verify(path: &Path, what: &str) {
     let verified = feedtape().arg("verify").arg(path).output().unwrap();
     let told = [verified.stdout, verified.stderr].concat();
     assert!(verified.status.success(), "{what}: {}", String::from_utf8_lossy(&told));
+}
+
+/// Waits for something to be so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it never came to this: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// The wall clock, as recordings have it.

@@ -5,19 +5,25 @@ mod progress;
 mod report;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot::error::RecvError;
 use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
-use crate::recorder::{Recorder, View};
+use crate::recorder::{Changes, Recorder, View};
+use crate::sink::SinkError;
 
 /// Record what configuration files say, until stopped
 ///
 /// SIGINT and SIGTERM stop in order: what was received is committed, sessions and the run are closed. A second signal
 /// ends at once; then what the last commit interval brought is lost, and the next start records that as a gap.
+///
+/// SIGHUP reads the configuration again: sources that it adds, removes or changes are begun, ended or told, the others go
+/// on undisturbed. If it is wrong, the log says why, and everything goes on as before.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -44,16 +50,27 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
 
 async fn record(args: &Args, config: &Config) -> Result<Exit, Failure> {
     let mut signals = Signals::new()?;
+    let mut reloads = listen(SignalKind::hangup())?;
     let mut recorder = Recorder::start(config).await?;
     let started = Instant::now();
     let view = recorder.view();
     let shown = progress::Shown::start(args.progress, view.clone());
     let guarded = notify::start(view.clone());
 
-    let why = tokio::select! {
-        _ = signals.next() => End::Told,
-        () = after(args.duration) => End::Over,
-        failed = recorder.sink_failed() => End::Failed(failed.map_or_else(|_| "it is gone".to_owned(), |error| error.to_string())),
+    let mut over = pin!(after(args.duration));
+    let why = loop {
+        tokio::select! {
+            _ = signals.next() => break End::Told,
+            () = &mut over => break End::Over,
+            failed = recorder.sink_failed() => break End::failed(failed),
+            _ = reloads.recv() => {}
+        }
+        guarded.reloading();
+        tokio::select! {
+            _ = signals.next() => break End::Told,
+            () = reload(&args.files, &mut recorder) => {}
+        }
+        guarded.recording();
     };
     let elapsed = started.elapsed();
     guarded.stopping();
@@ -75,6 +92,22 @@ async fn record(args: &Args, config: &Config) -> Result<Exit, Failure> {
     Ok(exit(&view))
 }
 
+/// Reads the configuration again and records what it says now, or goes on as before.
+async fn reload(files: &[PathBuf], recorder: &mut Recorder) {
+    let changed = match Config::load(files) {
+        Ok(config) => recorder.reload(&config).await,
+        Err(errors) => Err(errors.into()),
+    };
+    match changed {
+        Ok(Changes { added, removed, replanned, reconnected }) => {
+            info!(?added, ?removed, ?replanned, ?reconnected, "the configuration was read again");
+        }
+        Err(Failure { message, .. }) => {
+            error!(message, "the configuration is not put in force, recording goes on as before")
+        }
+    }
+}
+
 /// Why recording ends.
 enum End {
     /// By a signal.
@@ -83,6 +116,12 @@ enum End {
     Over,
     /// The sink can write no more.
     Failed(String),
+}
+
+impl End {
+    fn failed(cause: Result<SinkError, RecvError>) -> Self {
+        Self::Failed(cause.map_or_else(|_| "it is gone".to_owned(), |error| error.to_string()))
+    }
 }
 
 /// How the program ends when everything was stored.
@@ -108,9 +147,12 @@ struct Signals {
     terminate: Signal,
 }
 
+fn listen(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Exit::Internal.because(format!("signals: {error}")))
+}
+
 impl Signals {
     fn new() -> Result<Self, Failure> {
-        let listen = |kind| signal(kind).map_err(|error| Exit::Internal.because(format!("signals: {error}")));
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 

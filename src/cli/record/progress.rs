@@ -82,7 +82,8 @@ async fn lines(view: View, mut stopped: oneshot::Receiver<()>) {
 /// Everything that one wants to see at a glance.
 fn line(view: &View) -> String {
     let sink = &view.sink;
-    let connected = view.sources.iter().filter(|(_, source)| source.is_connected()).count();
+    let sources = view.sources();
+    let connected = sources.iter().filter(|(_, source)| source.is_connected()).count();
     let kinds = EventKind::ALL.into_iter().filter(|kind| *kind != EventKind::Other);
     let events: Vec<_> = kinds
         .filter(|kind| sink.events(*kind) > 0)
@@ -99,7 +100,7 @@ fn line(view: &View) -> String {
     // A terminal cuts what does not fit, so what matters most comes first.
     format!(
         "{connected}/{} connected · {} frames committed · {} gaps{lag}{stalled} · {} streams covered · {}",
-        view.sources.len(),
+        sources.len(),
         HumanCount(sink.frames()),
         sink.gaps(),
         sink.covered(),

@@ -306,7 +306,7 @@ impl CoinFlexSession {
     }
 
     /// A stream that is not wanted any more: its market expired or went, or the configuration changed.
-    fn unwant(&mut self, at: Timestamp, stream: StreamRef, out: &mut Output) {
+    pub(super) fn unwant(&mut self, at: Timestamp, stream: StreamRef, out: &mut Output) {
         let market = self.streams.get(stream).kind.market();
         let expired = market.and_then(|market| self.markets.entry(market).market.expires).is_some_and(|end| end <= at);
         let cause = if expired { GapCause::Expired } else { GapCause::Reconfigured };

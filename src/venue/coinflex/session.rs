@@ -138,6 +138,10 @@ impl CoinFlexSession {
             let key = StreamKey { channel: "account".to_owned(), market: None, detail: String::new() };
             let stream = kind::declare(&mut self.streams, Kind::Account, key, &mut out.events);
             self.want(at, stream, None, out);
+        } else {
+            for stream in self.streams.select(|stream| stream.is_wanted && stream.kind == Kind::Account) {
+                self.unwant(at.wall, stream, out);
+            }
         }
         self.resolve(at, out);
     }
@@ -224,7 +228,8 @@ impl CoinFlexSession {
                 let ended = SubscriptionChange::Ended { stream, cause: gap };
                 out.events.push(Event::Subscription(ended));
             }
-            if asked || self.streams.get(stream).is_wanted {
+            // One that is not wanted any more stays so, though it was still being sent.
+            if self.streams.get(stream).is_wanted {
                 let evidence = match closed.code {
                     Some(code) => format!("{} {code}", closed.cause),
                     None => closed.cause.to_string(),
