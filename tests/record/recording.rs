@@ -1,6 +1,7 @@
 //! What is recorded, and what is said of it.
 
 use feedtape::exchange::{Action, Faults};
+use rusqlite::Connection;
 
 use crate::scene::{ACCOUNT, Scene};
 
@@ -175,4 +176,32 @@ fn two_runs_make_one_file_with_the_time_between_as_a_gap() {
     assert_eq!(scene.rows(between).len(), 1);
     // The second run finds the catalog unchanged.
     assert_eq!(scene.number("SELECT count(*) FROM instrument WHERE valid_to IS NOT NULL"), 0);
+}
+
+#[test]
+fn logins_of_earlier_runs_count_against_the_hour() {
+    let scene = Scene::new(Faults::new());
+    let config = scene.config(ACCOUNT);
+    scene.record(&config, |view| view.sink.frames() > 200);
+    assert_eq!(scene.exchange.counts().logins, 1);
+    // As if it had begun anew again and again.
+    let again = "WITH RECURSIVE times(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM times WHERE n < ?) \
+         INSERT INTO command (id, session, sent_at, method) \
+         SELECT id + n, session, sent_at + n, method FROM command, times WHERE method = 'Authenticate' AND tag IS NOT NULL";
+    let logged_in = |times: i64| Connection::open(scene.database()).unwrap().execute(again, [times]).unwrap();
+    logged_in(58);
+    scene.record(&config, |view| view.sink.frames() > 200);
+    assert_eq!(scene.exchange.counts().logins, 2, "the sixtieth of the hour");
+    scene.record(&config, |view| view.sink.frames() > 200);
+    assert_eq!(scene.exchange.counts().logins, 2, "an hour's logins are spent");
+    let gap = "SELECT DISTINCT cause FROM gaps WHERE channel = 'account' AND session = 3 AND cause <> 'not_running'";
+    assert!(scene.rows(gap).contains(&"not_authenticated".to_owned()));
+    assert_eq!(
+        scene.rows(
+            "SELECT DISTINCT verdict FROM coverage WHERE session = 3 AND channel = 'WatchOrders' \
+         AND verdict <> 'gap'"
+        ),
+        ["consistent"],
+        "public data goes on"
+    );
 }
