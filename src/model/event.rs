@@ -414,6 +414,14 @@ pub enum Check {
     TickerLast,
     /// A fresh snapshot differs from the book kept so far, and nothing was missed in between.
     SnapshotDiffers,
+    /// What is available and what is reserved of a balance do not add up to its total.
+    BalanceSum,
+    /// Less of a balance is reserved than the account's open orders need.
+    ReservedBalance,
+    /// An order of the account sets something aside or frees it, and no balance tells.
+    ReservationBalance,
+    /// A match of the account, with its fee, changes a balance, and no balance tells.
+    FillBalance,
     /// A fresh snapshot differs from the book kept before a hole: what changed unseen. No contradiction.
     ChangedWhileBlind,
     /// A message came that had come before, by its number. Nothing is missing. No contradiction.
@@ -433,6 +441,10 @@ impl Check {
             Self::TickerAsk => "ticker_ask",
             Self::TickerLast => "ticker_last",
             Self::SnapshotDiffers => "snapshot_differs",
+            Self::BalanceSum => "balance_sum",
+            Self::ReservedBalance => "reserved_balance",
+            Self::ReservationBalance => "reservation_balance",
+            Self::FillBalance => "fill_balance",
             Self::ChangedWhileBlind => "changed_while_blind",
             Self::CameTwice => "came_twice",
         }

@@ -141,6 +141,18 @@ fn a_ticker_that_stays_another_than_the_book_puts_both_in_doubt() {
 }
 
 #[test]
+fn a_ticker_notice_that_overtakes_the_answer_is_newer() {
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"]), ("WatchTicker", &["XBT:USDT"])]), None);
+    script.receive_all(&[WELCOME, r#"{"error_code":0,"tag":1,"orders":[]}"#]);
+    script.receive_all(&[&opened(1, 100, 50), &ticker(r#""bid":50"#)]);
+    let answer = r#"{"error_code":0,"tag":2,"last":null,"bid":null,"ask":null,"low":null,"high":null,"volume":0}"#;
+    assert_eq!(findings(&mut script, &[answer.to_owned()]), NOTHING);
+    // What it does not tell is as answered.
+    let lines = findings(&mut script, &[opened(2, -100, 60)]);
+    assert_eq!(lines.last().unwrap(), "ticker_ask in s1: ticker says ask none, 60 is kept");
+}
+
+#[test]
 fn a_ticker_that_misses_a_match_is_found() {
     let frames =
         [opened(1, 10, 50), opened(2, -10, 50), matched((1, 0), (2, 0), 10, 50), closed(1, 0, 50), closed(2, 0, 50)];

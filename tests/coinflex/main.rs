@@ -1,5 +1,6 @@
 //! The CoinFLEX session, driven without a socket, a clock or a database.
 
 mod checks;
+mod ledger;
 mod script;
 mod session;

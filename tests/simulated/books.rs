@@ -95,7 +95,7 @@ fn derived(path: &Path) -> (i64, i64, i64) {
 #[test]
 fn the_book_at_any_time_is_the_engines_own_order_by_order() {
     let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let mut world = World::new(7, &MARKETS, None);
+    let mut world = World::new(7, &MARKETS, None, |_| ());
     let mut truths = record(&mut world, 25_000, 700, &mut rng);
     // How far checkpoints have come makes no difference to what is answered.
     check(&world.path, &truths[600..]);
@@ -109,7 +109,7 @@ fn the_book_at_any_time_is_the_engines_own_order_by_order() {
     // Killed while checkpoints lagged behind: what there is, follows from the journal as far as it goes.
     let again = world.folder.path().join("again.db");
     rebuild(&world.path, &again, |_, _| ()).unwrap();
-    for (path, truths) in [(&world.path, &truths[..]), (&again, &truths[1_200..])] {
+    for (path, truths) in [(&world.path, &truths[1_000..]), (&again, &truths[1_200..])] {
         let report = verify(path, false, |_, _, _| ()).unwrap();
         assert_eq!(report.count(Aspect::Rows), 0, "{:#?}", report.findings);
         assert_eq!(report.count(Aspect::Contradictions), 0, "{:?}", report.findings);
@@ -147,7 +147,7 @@ fn in_the_plain_shell(path: &Path, truths: &[Truth]) {
 #[test]
 fn the_depth_adds_up_what_the_engine_has_at_each_price() {
     let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let mut world = World::new(11, &MARKETS[..1], None);
+    let mut world = World::new(11, &MARKETS[..1], None, |_| ());
     record(&mut world, 2_000, 1, &mut rng);
     if !world.is_connected() {
         world.connect();
@@ -176,7 +176,7 @@ fn the_depth_adds_up_what_the_engine_has_at_each_price() {
 
 #[test]
 fn what_changed_while_nobody_was_connected_is_a_finding_and_no_contradiction() {
-    let mut world = World::new(13, &MARKETS[..1], None);
+    let mut world = World::new(13, &MARKETS[..1], None, |_| ());
     for _ in 0..500 {
         world.trade();
     }
@@ -222,7 +222,7 @@ fn findings(path: &Path) -> String {
 #[test]
 fn an_upgraded_file_gets_its_checkpoints_behind_the_live_write() {
     let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let mut world = World::new(17, &MARKETS[..1], None);
+    let mut world = World::new(17, &MARKETS[..1], None, |_| ());
     let truths = record(&mut world, 20_000, 100, &mut rng);
     world.kill();
     // As a schema without checkpoints leaves it.

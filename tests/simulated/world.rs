@@ -8,7 +8,8 @@ use std::time::Duration;
 use feedtape::config::Durability;
 use feedtape::crypto::{Nonce, Randomness, Secret, SigningKey};
 use feedtape::exchange::engine::{
-    Amount, Command, Engine, Event, FeeSchedule, Micros, OpenOrder, Reply, Side, UserKind, Watchers,
+    Amount, Command, Engine, Event, FeeRates, FeeSchedule, Micros, OpenOrder, PartsPerMillion, Reply, Side, UserKind,
+    Watchers,
 };
 use feedtape::exchange::listing::{Listing, MarketId, Pair};
 use feedtape::exchange::notice;
@@ -51,10 +52,12 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64, markets: &[&str], account: Option<UserId>) -> Self {
+    /// An exchange, and a recorder that is connected to it. `found` sees the exchange before that.
+    pub fn new(seed: u64, markets: &[&str], account: Option<UserId>, found: impl FnOnce(&mut Self)) -> Self {
         let listing = Arc::new(Listing::coinflex(2020).unwrap());
         let markets: Vec<MarketId> = markets.iter().map(|name| listing.market_named(name).unwrap()).collect();
-        let fees = FeeSchedule::default();
+        let [maker, taker] = [500, 1_500].map(|rate| PartsPerMillion::new(rate).unwrap());
+        let fees = FeeSchedule { default: FeeRates { maker, taker }, ..FeeSchedule::default() };
         let mut engine = Engine::new(listing.clone(), &fees, seed);
         let traders = Traders::new(&listing, &TradersConfig::new(markets.clone()), seed);
         traders.enlist(&mut engine).unwrap();
@@ -78,8 +81,49 @@ impl World {
             is_logged_in: false,
             seen: HashSet::new(),
         };
+        found(&mut world);
         world.start();
         world
+    }
+
+    pub fn pair(&self, market: MarketId) -> Pair {
+        self.listing.market(market).pair
+    }
+
+    /// Time passes, in µs. What the session waits for comes.
+    pub fn wait(&mut self, time: i64) {
+        let end = self.now + time;
+        while let Some(deadline) = self.tape.as_ref().and_then(Tape::deadline).filter(|at| *at <= end * 1_000) {
+            self.now = self.now.max(deadline / 1_000);
+            self.feed(&Input::Timer);
+            let next = self.tape.as_ref().and_then(Tape::deadline);
+            assert!(next.is_none_or(|next| next > deadline), "the session waits for what has come");
+        }
+        self.now = self.now.max(end);
+        self.answer();
+    }
+
+    /// A command of ours goes out and is answered.
+    pub fn send(&mut self, command: &Value) {
+        self.feed(&Input::Sent(command.to_string().as_bytes()));
+        let reply = self.reply(command);
+        self.receive(&reply);
+    }
+
+    /// What the exchange does from time to time by itself.
+    pub fn advance(&mut self) {
+        let mut events = Vec::new();
+        self.engine.advance(Micros(self.now), &mut events);
+        for event in events {
+            self.tell(&event);
+        }
+    }
+
+    /// Commands of the session that wait for it are answered.
+    fn answer(&mut self) {
+        while let Some(reply) = self.replies.pop_front() {
+            self.receive_text(&reply);
+        }
     }
 
     pub fn name(&self, market: MarketId) -> String {
@@ -160,6 +204,7 @@ impl World {
         let catalog = Arc::new(self.listing.catalog(Timestamp(START * 1_000)));
         self.feed(&Input::Catalog(catalog));
         self.feed(&Input::Opened(Opened { peer: None }));
+        self.seen.insert("Welcome".to_owned());
         self.receive(&json!({"notice": "Welcome", "nonce": "azRzAi5rm1ry/l0drnz1vw=="}));
         // Notices overtake each answer.
         while let Some(reply) = self.replies.pop_front() {

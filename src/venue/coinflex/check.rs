@@ -52,6 +52,9 @@ pub(super) struct MarketCheck {
     bid: Option<Option<i64>>,
     ask: Option<Option<i64>>,
     last: Option<Option<i64>>,
+    /// While the whole ticker is on its way: which of bid, ask and last notices have told meanwhile. Notices may overtake
+    /// the answer, and then are newer.
+    ticker_awaited: Option<[bool; 3]>,
     /// Price of the last match.
     matched: Option<i64>,
     crossed: Pending,
@@ -65,6 +68,11 @@ impl MarketCheck {
     pub(super) fn book_asked(&mut self) {
         self.book.await_snapshot();
         self.settle();
+    }
+
+    /// The whole ticker was asked for.
+    pub(super) fn ticker_asked(&mut self) {
+        self.ticker_awaited = Some([false; 3]);
     }
 
     /// The book is not followed any more, or was damaged.
@@ -127,7 +135,17 @@ impl MarketCheck {
     /// A ticker came.
     pub(super) fn ticker(&mut self, at: Stamp, ticker: &Ticker, found: &mut Vec<Found>) {
         let fields = [(&mut self.bid, &ticker.bid), (&mut self.ask, &ticker.ask), (&mut self.last, &ticker.last)];
-        for (known, stated) in fields {
+        let mut overtaken = [false; 3];
+        match (&mut self.ticker_awaited, ticker.kind) {
+            (awaited, TickerKind::Full) => overtaken = awaited.take().unwrap_or_default(),
+            (Some(told), TickerKind::Partial) => {
+                for (told, (_, stated)) in told.iter_mut().zip(&fields) {
+                    *told |= stated.is_present();
+                }
+            }
+            (None, TickerKind::Partial) => {}
+        }
+        for ((known, stated), _) in fields.into_iter().zip(overtaken).filter(|(_, is_overtaken)| !is_overtaken) {
             match stated {
                 Patch::Absent if ticker.kind == TickerKind::Full => *known = None,
                 Patch::Absent => {}

@@ -6,6 +6,7 @@ mod check;
 pub mod conversation;
 mod decode;
 mod kind;
+mod ledger;
 mod login;
 mod markets;
 mod notice;

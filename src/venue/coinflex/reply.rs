@@ -2,9 +2,9 @@
 
 use crate::crypto::Nonce;
 use crate::model::{
-    AccountEvent, AssetCode, BookOrder, BookSnapshot, CloseCause, CommandSent, Coverage, Estimate, Event, GapCause,
-    MarketRef, OwnOrders, ReplyReceived, Seq, SessionChange, Stamp, StreamRef, SubscriptionChange, TickerKind,
-    UnknownReason,
+    AccountEvent, AssetCode, Balance, BookOrder, BookSnapshot, CloseCause, CommandSent, Coverage, Estimate, Event,
+    GapCause, MarketRef, OwnOrders, ReplyReceived, Seq, SessionChange, Stamp, StreamRef, SubscriptionChange,
+    TickerKind, UnknownReason,
 };
 use crate::venue::{Action, Outgoing, Output};
 
@@ -41,7 +41,9 @@ impl CoinFlexSession {
             }
         }
         match (&request.method, request.market, request.watch) {
+            (Method::GetOrders, ..) => self.ledger.orders_asked(),
             (Method::WatchOrders, Some(market), true) => self.markets.entry_mut(market).check.book_asked(),
+            (Method::WatchTicker, Some(market), true) => self.markets.entry_mut(market).check.ticker_asked(),
             (Method::WatchOrders | Method::WatchTicker, Some(_), false) => {
                 // From here on notices may be missing.
                 if let Some(stream) = request.stream {
@@ -123,19 +125,29 @@ impl CoinFlexSession {
                 let user = self.plan.user;
                 out.events.push(Event::Session(SessionChange::Authenticated { user }));
                 self.account_parts = (false, false);
+                self.ledger.forget();
                 self.put_waiting(at.wall, out);
             }
             Method::GetBalances => {
+                let mut list = Vec::new();
                 for (n, fields) in message.list.iter().flatten().enumerate() {
                     let read = Reader::item(text, fields, n, problems);
-                    out.events.extend(notice::balance(&self.markets, true, read));
+                    let Some(Event::Balance(balance)) = notice::balance(&self.markets, true, read) else { continue };
+                    let Balance { asset, available, reserved, total, .. } = &balance;
+                    list.extend(asset.map(|asset| (asset, available.clone(), reserved.clone(), total.clone())));
+                    out.events.push(Event::Balance(balance));
                 }
+                self.ledger.balances(at, &list, &mut self.found);
                 self.missing_list(message, problems);
                 self.account_part(at, (true, false), problems, out);
+                self.settle_account(at, out);
             }
             Method::GetOrders | Method::CancelAllOrders => {
                 let orders = self.own_orders(frame, problems, out);
                 let cancelled = request.method == Method::CancelAllOrders;
+                if !cancelled {
+                    self.list_orders(&orders);
+                }
                 out.events.push(Event::OwnOrders(Box::new(OwnOrders { orders, cancelled })));
                 self.missing_list(message, problems);
                 if !cancelled {
@@ -172,6 +184,17 @@ impl CoinFlexSession {
         if let Some(market) = request.market {
             self.conclude(market, out);
         }
+    }
+
+    /// The account's open orders came.
+    fn list_orders(&mut self, orders: &[(MarketRef, BookOrder)]) {
+        let listed = orders.iter().filter_map(|(market, order)| {
+            let entry = &self.markets.entry(*market).market;
+            let codes = entry.base_code.zip(entry.counter_code)?;
+            Some((self.terms(codes, Places::of(&self.markets, *market)), order.clone()))
+        });
+        let listed: Vec<_> = listed.collect();
+        self.ledger.orders_listed(&listed);
     }
 
     fn missing_list(&self, message: &Message<'_>, problems: &mut Problems) {

@@ -17,7 +17,8 @@ use crate::venue::{Account, Action, Output, Session};
 use super::check::Found;
 use super::decode::{self, Key, Message, NoticeName};
 use super::kind::{self, Kind, Streams, covered};
-use super::markets::Markets;
+use super::ledger::{Ledger, Terms};
+use super::markets::{Codes, Markets};
 use super::notice::{self, Places};
 use super::planner::Planner;
 use super::read::{Problems, Reader};
@@ -80,6 +81,8 @@ pub(super) struct CoinFlexSession {
     pub(super) account_parts: (bool, bool),
     /// By how much the wall clock was ahead of the monotonic one at the last input, in ns.
     pub(super) wall_ahead: i64,
+    /// What the account's notices must not contradict.
+    pub(super) ledger: Ledger,
     /// What checks found and was not said yet.
     pub(super) found: Vec<Found>,
     unknown_fields: HashSet<(String, String)>,
@@ -101,6 +104,7 @@ impl CoinFlexSession {
             greeting_deadline: 0,
             account_parts: (false, false),
             wall_ahead: 0,
+            ledger: Ledger::default(),
             found: Vec::new(),
             unknown_fields: HashSet::new(),
             deadline: None,
@@ -303,6 +307,12 @@ impl CoinFlexSession {
                 } else {
                     ("TradeVolumeChanged", notice::trade_volume(&self.markets, None, read))
                 };
+                if let Some(Event::Balance(balance)) = &event
+                    && let Some(asset) = balance.asset
+                {
+                    self.settle_account(at, out);
+                    self.ledger.told(at, asset, balance.available.as_ref());
+                }
                 out.events.extend(event);
                 self.account_data(at, problems, out);
                 return name;
@@ -320,6 +330,10 @@ impl CoinFlexSession {
                 let event = notice::order(kind, market, places, Reader::new(text, &message.fields, problems));
                 if let Some(event) = event {
                     self.markets.entry_mut(market).check.order(at, &event, &mut self.found);
+                    if event.own {
+                        let terms = self.terms(codes, places);
+                        self.ledger.order(at, terms, &event);
+                    }
                     out.events.push(Event::Order(event));
                 }
                 (self.markets.entry(market).book, message.fields.has(Key::Tonce))
@@ -327,6 +341,10 @@ impl CoinFlexSession {
             None if name == "OrdersMatched" => {
                 let trade = notice::matched(market, places, message, text, problems);
                 self.markets.entry_mut(market).check.trade(at, &trade, &mut self.found);
+                if trade.own {
+                    let terms = self.terms(codes, places);
+                    self.ledger.trade(at, terms, &trade);
+                }
                 out.events.push(Event::Trade(Box::new(trade)));
                 let own = [Key::BidTonce, Key::AskTonce, Key::Taker].into_iter().any(|key| message.fields.has(key));
                 (self.markets.entry(market).book, own)
@@ -342,10 +360,11 @@ impl CoinFlexSession {
         if let Some(stream) = stream {
             self.data(at, stream, problems, out);
         }
+        self.conclude(market, out);
         if is_own {
             self.account_data(at, problems, out);
+            self.settle_account(at, out);
         }
-        self.conclude(market, out);
         name
     }
 
@@ -367,6 +386,32 @@ impl CoinFlexSession {
             out.events.push(Event::Finding(Box::new(Finding { check, stream, since, evidence })));
         }
         if let Some(deadline) = self.markets.entry(market).check.deadline() {
+            self.deadline = Some(self.deadline.map_or(deadline, |other| other.min(deadline)));
+        }
+    }
+
+    /// What the ledger needs of a market.
+    pub(super) fn terms(&self, codes: Codes, places: Places) -> Terms {
+        let lot = || {
+            let digits = places.price?.checked_add(places.quantity?)?.checked_sub(places.total?)?;
+            10_i64.checked_pow(digits.into())
+        };
+        Terms { codes, lot: lot() }
+    }
+
+    /// Says what the checks of the account found by now: a contradiction puts it in doubt until it is listed anew.
+    pub(super) fn settle_account(&mut self, at: Stamp, out: &mut Output) {
+        self.ledger.settle(at, &mut self.found);
+        let found = std::mem::take(&mut self.found);
+        let account = self.streams.iter().find(|(_, stream)| stream.kind == Kind::Account).map(|(stream, _)| stream);
+        if let Some(stream) = account.filter(|_| !found.is_empty()) {
+            for Found { check, since, evidence } in found {
+                self.doubt(stream, since, check, out);
+                out.events.push(Event::Finding(Box::new(Finding { check, stream, since, evidence })));
+            }
+            self.ledger.forget();
+        }
+        if let Some(deadline) = self.ledger.deadline() {
             self.deadline = Some(self.deadline.map_or(deadline, |other| other.min(deadline)));
         }
     }
@@ -420,7 +465,8 @@ impl CoinFlexSession {
         match self.streams.get(stream).kind {
             Kind::Book(market) => self.markets.entry_mut(market).check.forget_book(),
             Kind::Ticker(market) => self.markets.entry_mut(market).check.forget_ticker(),
-            Kind::Account | Kind::Poll(_) | Kind::Unlisted => {}
+            Kind::Account => self.ledger.forget(),
+            Kind::Poll(_) | Kind::Unlisted => {}
         }
     }
 
@@ -479,6 +525,9 @@ impl CoinFlexSession {
                 self.conclude(market, out);
             }
         }
+        if self.ledger.deadline().is_some_and(|deadline| deadline <= at.mono) {
+            self.settle_account(at, out);
+        }
         self.expire(at, out);
     }
 
@@ -486,10 +535,18 @@ impl CoinFlexSession {
         let greeting = (self.phase == Phase::Opened).then_some(self.greeting_deadline);
         let reply = self.requests.oldest().map(|request| request.deadline);
         let check = self.markets.refs().filter_map(|market| self.markets.entry(market).check.deadline()).min();
-        [greeting, reply, check, self.streams.stale_deadline(), self.expiry_deadline(), self.plan_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            greeting,
+            reply,
+            check,
+            self.ledger.deadline(),
+            self.streams.stale_deadline(),
+            self.expiry_deadline(),
+            self.plan_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }
 
