@@ -117,7 +117,9 @@ impl Rest {
                 request = request.basic_auth(user, account.passphrase.expose());
             }
             let sent = match &asked.body {
-                None => request.send().await,
+                None if asked.method == RestMethod::Get => request.send().await,
+                // Of length 0, and not of no length.
+                None => request.send_body(Bytes::new()).await,
                 Some((media, body)) => request.content_type(*media).send_body(body.expose().to_owned()).await,
             };
             match sent {

@@ -166,7 +166,7 @@ impl<P: Protocol> Feed<P> {
         let is_good = answer.status == Some(200) && answer.error.is_none();
         match asked {
             Some(Asked::Login) => {
-                let verdict = if is_good { self.protocol.login_answer(body) } else { Err(passing(answer)) };
+                let verdict = if is_good { self.protocol.login_answer(body) } else { Err(unanswered(answer)) };
                 match verdict {
                     Ok(()) => self.logged_in(at, out),
                     Err(refusal) => self.login_refused(at, &refusal, out),
@@ -195,11 +195,13 @@ impl<P: Protocol> Feed<P> {
     }
 }
 
-fn passing(answer: &RestAnswer) -> Refusal {
+/// Why there is no good answer. What the venue will not do for this account it will not do a minute later either.
+fn unanswered(answer: &RestAnswer) -> Refusal {
     let message = match (&answer.error, answer.status) {
         (Some(error), _) => error.clone(),
         (None, Some(status)) => format!("status {status}"),
         (None, None) => "no answer".to_owned(),
     };
-    Refusal { code: answer.status.map_or(0, i64::from), message, is_passing: true }
+    let is_passing = !matches!(answer.status, Some(400..=407 | 409..=428 | 430..=499));
+    Refusal { code: answer.status.map_or(0, i64::from), message, is_passing }
 }
