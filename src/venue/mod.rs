@@ -5,6 +5,7 @@
 
 mod account;
 pub mod binance;
+pub mod bitstamp;
 pub mod coinflex;
 mod feed;
 pub mod kraken;
@@ -30,7 +31,8 @@ pub use profile::{
 pub use rest::{RestMethod, RestRequest};
 
 /// Every venue feedtape knows.
-pub static VENUES: &[&dyn Venue] = &[&coinflex::CoinFlex, &binance::BINANCE, &binance::BINANCE_US, &kraken::Kraken];
+pub static VENUES: &[&dyn Venue] =
+    &[&coinflex::CoinFlex, &binance::BINANCE, &binance::BINANCE_US, &bitstamp::Bitstamp, &kraken::Kraken];
 
 /// The venue of that name.
 #[must_use]

@@ -1,6 +1,7 @@
 //! The venues that are alive: their sessions on genuine captures, on frames of their documentation, and on the wire.
 
 mod binance;
+mod bitstamp;
 mod captures;
 mod examples;
 mod kraken;
