@@ -10,7 +10,8 @@ use thiserror::Error;
 use crate::crypto::{Nonce, Secret};
 use crate::venue::Account;
 
-use super::decode::{Key, Message, NoticeName, decode};
+use super::decode::{Message, NoticeName, decode};
+use super::fields::Key;
 use super::login::login_frame;
 use super::wire::{Command, Request};
 

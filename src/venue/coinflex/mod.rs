@@ -5,6 +5,7 @@ mod catalog;
 mod check;
 pub mod conversation;
 mod decode;
+mod fields;
 mod kind;
 mod ledger;
 mod login;

@@ -5,7 +5,8 @@ use crate::model::{
     Trade, TradeSide, TradeVolume, UnknownReason,
 };
 
-use super::decode::{Key, Message};
+use super::decode::Message;
+use super::fields::Key;
 use super::markets::{Codes, Markets};
 use super::read::{Problems, Reader};
 
@@ -71,7 +72,7 @@ pub(super) fn matched(
     let mut read = Reader::new(text, &message.fields, problems);
     let own = [Key::BidTonce, Key::AskTonce, Key::Taker].into_iter().any(|key| read.has(key));
     let own_is_taker = match message.fields.get(Key::Taker) {
-        super::decode::Field::Bool(taker) => Some(taker),
+        super::fields::Field::Bool(taker) => Some(taker),
         _ => None,
     };
     let bid = TradeSide {

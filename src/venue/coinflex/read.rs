@@ -2,7 +2,8 @@
 
 use crate::model::{Id, Number, Patch, Price, Quantity, Timestamp, UnknownReason};
 
-use super::decode::{Field, Fields, Key, lexeme};
+use super::decode::lexeme;
+use super::fields::{Field, Fields, Key};
 
 /// What is wrong with a frame: the first reason, and all the parts concerned.
 #[derive(Debug, Default)]

@@ -9,7 +9,8 @@ use crate::model::{
 use crate::venue::{Action, Outgoing, Output};
 
 use super::book::SNAPSHOT_SIDE_MAX;
-use super::decode::{self, Key, Message};
+use super::decode::{self, Message};
+use super::fields::Key;
 use super::kind::{Kind, covered};
 use super::login::login_frame;
 use super::notice::{self, Places};

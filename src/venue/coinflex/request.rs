@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use crate::model::{AssetCode, Event, MarketRef, Quantity, Seq, StreamRef};
 
-use super::decode::{Field, Key, Message};
+use super::decode::Message;
+use super::fields::{Field, Key};
 use super::markets::Markets;
 use super::notice::Places;
 use super::read::{Problems, Reader};

@@ -9,7 +9,8 @@ use crate::model::{
 };
 use crate::venue::Output;
 
-use super::decode::{self, Key};
+use super::decode;
+use super::fields::Key;
 use super::notice::{self, Places};
 use super::planner::Poll;
 use super::read::{Problems, Reader};

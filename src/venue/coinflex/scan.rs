@@ -6,7 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::decode::{Field, Known, Message};
+use super::decode::Message;
+use super::fields::{Field, Known};
 use crate::digits;
 
 /// Integers of so many digits fit 64 bits. Of a longer one that many are read, and what follows is no end of a field.

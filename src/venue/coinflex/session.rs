@@ -15,7 +15,8 @@ use crate::model::{
 use crate::venue::{Account, Action, Output, Session};
 
 use super::check::Found;
-use super::decode::{self, Key, Message, NoticeName};
+use super::decode::{self, Message, NoticeName};
+use super::fields::Key;
 use super::kind::{self, Kind, Streams, covered};
 use super::ledger::{Ledger, Terms};
 use super::markets::{Codes, Markets};
