@@ -12,7 +12,7 @@ use tracing::error;
 use url::Url;
 
 use super::driver::{Control, Driver};
-use super::{BackoffPolicy, Flow, LoginBudget, Progress};
+use super::{BackoffPolicy, Flow, LoginBudget, Progress, Traffic};
 use crate::clock::Clock;
 use crate::config::{Limits, Pace};
 use crate::journal::Plan;
@@ -45,6 +45,8 @@ pub struct ConnectionConfig {
     pub seed: u64,
     /// Sizes of the data path.
     pub flow: Flow,
+    /// What all connections to the same sink have on the way.
+    pub traffic: Traffic,
     /// Logins already spent.
     pub logins: LoginBudget,
     /// The next session's id, shared by all connections of the database.

@@ -91,7 +91,7 @@ impl Driver {
             control,
             dialer: Dialer::new(Arc::clone(&config.tls), config.limits, config.pace),
             rest,
-            outlet: Outlet::new(config.sink.clone(), config.flow, Arc::clone(&config.progress)),
+            outlet: Outlet::new(config.sink.clone(), config.flow, config.traffic.clone(), Arc::clone(&config.progress)),
             backoff: Backoff::new(config.backoff, config.seed),
             logins: Logins::new(config.logins.clone()),
             timer: Box::pin(sleep_until(Instant::now())),

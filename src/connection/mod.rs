@@ -23,7 +23,7 @@ pub use backoff::BackoffPolicy;
 pub use dial::Dialer;
 pub use guard::{FRAGMENTS_MAX, Guard, Unit, Violation};
 pub use logins::{LOGINS_PER_HOUR_MAX, LoginBudget};
-pub use outlet::Flow;
+pub use outlet::{Flow, Traffic};
 pub use progress::Progress;
 pub use socket::{CHUNK_BYTES_MAX, CLOSING_MAX, Message, Socket};
 pub use tls::{TlsError, client_config};

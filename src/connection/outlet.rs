@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -28,7 +29,14 @@ pub struct Flow {
     /// With this many bytes on the way the socket is not read. It bounds what a connection costs while the sink is
     /// slow, and what is in memory but not durable.
     pub window_bytes: usize,
+    /// With this many bytes on the way from all connections together, one that has anything on the way ships no more.
+    /// It bounds what many connections cost.
+    pub traffic_bytes: usize,
 }
+
+/// What all connections of a recorder have on the way to the sink, in bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Traffic(Arc<AtomicUsize>);
 
 impl Default for Flow {
     fn default() -> Self {
@@ -37,6 +45,7 @@ impl Default for Flow {
             batch_bytes_max: 1 << 20,
             batch_age_max: Duration::from_millis(5),
             window_bytes: 8 << 20,
+            traffic_bytes: 12 << 20,
         }
     }
 }
@@ -47,6 +56,7 @@ type Answer = (usize, Result<Written, SinkError>);
 pub(super) struct Outlet {
     sink: Recipient<Write>,
     flow: Flow,
+    traffic: Traffic,
     progress: Arc<Progress>,
     on_the_way: FuturesUnordered<Pin<Box<dyn Future<Output = Answer>>>>,
     unacknowledged: usize,
@@ -54,8 +64,9 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    pub(super) fn new(sink: Recipient<Write>, flow: Flow, progress: Arc<Progress>) -> Self {
-        Self { sink, flow, progress, on_the_way: FuturesUnordered::new(), unacknowledged: 0, spare: Vec::new() }
+    pub(super) fn new(sink: Recipient<Write>, flow: Flow, traffic: Traffic, progress: Arc<Progress>) -> Self {
+        let on_the_way = FuturesUnordered::new();
+        Self { sink, flow, traffic, progress, on_the_way, unacknowledged: 0, spare: Vec::new() }
     }
 
     /// Whether a batch has waited or grown enough to be shipped.
@@ -63,9 +74,11 @@ impl Outlet {
         batch.len() >= self.flow.batch_records_max || batch.bytes() >= self.flow.batch_bytes_max
     }
 
-    /// Whether there may be more on the way than there is.
+    /// Whether there may be more on the way than there is. Where there is not, an answer to come will change that.
     pub(super) fn has_room(&self) -> bool {
-        self.unacknowledged < self.flow.window_bytes
+        let is_alone = self.unacknowledged == 0;
+        is_alone
+            || (self.unacknowledged < self.flow.window_bytes && self.traffic.0.load(Relaxed) < self.flow.traffic_bytes)
     }
 
     /// Whether anything is on the way.
@@ -82,6 +95,7 @@ impl Outlet {
     pub(super) async fn ship(&mut self, batch: Batch) {
         let bytes = batch.bytes();
         self.unacknowledged += bytes;
+        self.traffic.0.fetch_add(bytes, Relaxed);
         self.progress.set_unacknowledged(self.unacknowledged);
         let request = self.sink.send(Write(batch));
         let mut answer: Pin<Box<dyn Future<Output = Answer>>> = Box::pin(async move {
@@ -99,11 +113,13 @@ impl Outlet {
     pub(super) async fn acknowledged(&mut self) -> Result<(), SinkError> {
         let Some((bytes, answer)) = self.on_the_way.next().await else { return std::future::pending().await };
         self.unacknowledged -= bytes;
+        self.traffic.0.fetch_sub(bytes, Relaxed);
         self.progress.set_unacknowledged(self.unacknowledged);
         let Written { spent } = answer?;
-        // As many as a full window has, and none that one large frame has blown up.
-        let kept = self.spare.iter().map(Batch::capacity).sum::<usize>() + spent.capacity();
-        if kept <= self.flow.window_bytes && spent.capacity() <= 4 * self.flow.batch_bytes_max {
+        // As many as are on the way and will be missed, and none that one large frame has blown up.
+        let kept = self.spare.iter().map(Batch::capacity).sum::<usize>();
+        if kept <= self.unacknowledged + self.flow.batch_bytes_max && spent.capacity() <= 4 * self.flow.batch_bytes_max
+        {
             self.spare.push(spent);
         }
         Ok(())
@@ -115,6 +131,12 @@ impl Outlet {
             self.acknowledged().await?;
         }
         Ok(())
+    }
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        self.traffic.0.fetch_sub(self.unacknowledged, Relaxed);
     }
 }
 
@@ -158,7 +180,7 @@ mod tests {
     async fn batches_arrive_in_order_even_if_the_sink_is_full() {
         let order = Arc::new(std::sync::Mutex::new(Vec::new()));
         let sink = Taking(Arc::clone(&order)).start().recipient();
-        let mut outlet = Outlet::new(sink, Flow::default(), Arc::default());
+        let mut outlet = Outlet::new(sink, Flow::default(), Traffic::default(), Arc::default());
         for first in 0..200 {
             outlet.ship(batch(Batch::default(), first, 10)).await;
             // Now and then the sink gets on, while nobody waits for its answers.
@@ -173,7 +195,7 @@ mod tests {
     #[actix::test]
     async fn the_memory_of_a_spent_batch_is_used_again_unless_it_is_huge() {
         let flow = Flow { batch_bytes_max: 1_000, window_bytes: 50_000, ..Flow::default() };
-        let mut outlet = Outlet::new(Taking::default().start().recipient(), flow, Arc::default());
+        let mut outlet = Outlet::new(Taking::default().start().recipient(), flow, Traffic::default(), Arc::default());
         outlet.ship(batch(Batch::default(), 0, 1_000)).await;
         assert!(outlet.has_room() && !outlet.is_idle());
         outlet.drain().await.unwrap();
@@ -189,5 +211,20 @@ mod tests {
         outlet.drain().await.unwrap();
         assert!(outlet.has_room());
         assert_eq!((outlet.spare().capacity(), outlet.spare().capacity()), (capacity, 0));
+    }
+    #[actix::test]
+    async fn many_connections_share_a_bound_and_none_is_left_without() {
+        let flow = Flow { window_bytes: 5_000, traffic_bytes: 4_000, ..Flow::default() };
+        let (sink, traffic) = (Taking::default().start().recipient(), Traffic::default());
+        let outlet = || Outlet::new(sink.clone(), flow, traffic.clone(), Arc::default());
+        let (mut one, mut other, third) = (outlet(), outlet(), outlet());
+        one.ship(batch(Batch::default(), 0, 3_000)).await;
+        assert!(one.has_room());
+        other.ship(batch(Batch::default(), 0, 3_000)).await;
+        assert!(!one.has_room() && !other.has_room() && third.has_room());
+        one.drain().await.unwrap();
+        assert!(one.has_room() && other.has_room());
+        drop(other);
+        assert_eq!(traffic.0.load(Relaxed), 0);
     }
 }

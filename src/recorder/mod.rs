@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use crate::clock::{Clock, nanos};
 use crate::config::Config;
-use crate::connection;
+use crate::connection::{self, Traffic};
 use crate::exit::{Exit, Failure};
 use crate::message::Stop;
 use crate::model::Timestamp;
@@ -36,6 +36,7 @@ pub struct Recorder {
     sources: Vec<Running>,
     /// The next session's id.
     sessions: Arc<AtomicI64>,
+    traffic: Traffic,
     sink: SinkThread,
     view: View,
 }
@@ -116,6 +117,7 @@ impl Recorder {
             config: config.clone(),
             sources: Vec::new(),
             sessions: Arc::new(AtomicI64::new(begun.first_session.0)),
+            traffic: Traffic::default(),
             sink,
             view: View { clock, sink: progress, sources: Arc::default() },
         };
@@ -133,7 +135,7 @@ impl Recorder {
     }
 
     fn begin_source(&mut self, prepared: Prepared) {
-        self.sources.push(prepared.start(self.view.clock, &self.sink.addr, &self.sessions));
+        self.sources.push(prepared.start(self.view.clock, &self.sink.addr, &self.traffic, &self.sessions));
         self.show_sources();
     }
 

@@ -9,7 +9,7 @@ use actix::{Actor, Addr};
 use crate::access::Access;
 use crate::clock::Clock;
 use crate::config::Source;
-use crate::connection::{self, BackoffPolicy, Connection, ConnectionConfig, Flow, LoginBudget};
+use crate::connection::{self, BackoffPolicy, Connection, ConnectionConfig, Flow, LoginBudget, Traffic};
 use crate::exit::Failure;
 use crate::journal::Plan;
 use crate::message::{Ready, Replan, Stop, Subscribe};
@@ -105,7 +105,13 @@ impl Prepared {
     }
 
     /// Connects.
-    pub(super) fn start(self, clock: Clock, sink: &Addr<SinkActor>, sessions: &Arc<AtomicI64>) -> Running {
+    pub(super) fn start(
+        self,
+        clock: Clock,
+        sink: &Addr<SinkActor>,
+        traffic: &Traffic,
+        sessions: &Arc<AtomicI64>,
+    ) -> Running {
         let Self { beginning: Beginning { source, access, account, known, logins }, registry, catalog } = self;
         let progress = Arc::new(connection::Progress::default());
         let connection = Connection::new(ConnectionConfig {
@@ -120,6 +126,7 @@ impl Prepared {
             backoff: BackoffPolicy::default(),
             seed: rand::random(),
             flow: Flow::default(),
+            traffic: traffic.clone(),
             logins,
             sessions: sessions.clone(),
             clock,

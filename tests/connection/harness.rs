@@ -8,7 +8,9 @@ use std::time::Duration;
 use actix::{Actor, Addr, Context, Handler, ResponseFuture};
 use feedtape::clock::Clock;
 use feedtape::config::{Limits, Pace};
-use feedtape::connection::{BackoffPolicy, Connection, ConnectionConfig, Flow, LoginBudget, Progress, client_config};
+use feedtape::connection::{
+    BackoffPolicy, Connection, ConnectionConfig, Flow, LoginBudget, Progress, Traffic, client_config,
+};
 use feedtape::journal::{Batch, Closed, Input, Plan, RecordKind};
 use feedtape::message::{Stop, Write, Written};
 use feedtape::model::{Catalog, Seq, SessionId, Stamp, Timestamp};
@@ -229,6 +231,7 @@ impl Setup {
             backoff: BackoffPolicy { first_max: moment, wait_max: moment, stable_after: PATIENCE },
             seed: 1,
             flow: self.flow,
+            traffic: Traffic::default(),
             logins: LoginBudget::new(self.recent_logins, clock.now()),
             sessions: Arc::new(AtomicI64::new(1)),
             clock,
