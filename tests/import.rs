@@ -196,3 +196,45 @@ fn a_new_database_appears_when_all_is_imported_and_takes_further_captures() {
         assert!(!folder.join("a.db.part").exists());
     }
 }
+
+/// Writes a text compressed with gzip.
+fn gzip(path: &Path, text: &str) {
+    let mut file = flate2::write::GzEncoder::new(fs::File::create(path).unwrap(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+    file.finish().unwrap();
+}
+
+/// What a capture's rows come to, whichever way it is written.
+const SUMMARY: &str = "SELECT (SELECT count(*) FROM book_levels), (SELECT group_concat(DISTINCT reason) FROM transition), \
+     (SELECT count(*) FROM session), (SELECT count(DISTINCT received_at) FROM book_levels)";
+
+#[test]
+fn a_capture_gives_the_same_rows_in_every_format_and_none_invents_times() {
+    let Some(folder) = captures("live-2026-08") else { return };
+    let frames = fs::read_to_string(folder.join("kraken_book.jsonl")).unwrap();
+    let folder = TempDir::new().unwrap();
+    let import = |name: &str, text: &str| {
+        let (path, db) = (folder.path().join(name), folder.path().join(format!("{name}.db")));
+        if name.ends_with(".gz") {
+            gzip(&path, text)
+        } else {
+            fs::write(&path, text).unwrap()
+        }
+        let mut command = feedtape();
+        command.arg("import").arg(&path).arg("--into").arg(&db).args(["--venue", "kraken"]).assert().success();
+        rows(&db, SUMMARY)
+    };
+    let timed = |line: &mut dyn FnMut(i64, &str) -> String| -> String {
+        (1_787_612_000..).zip(frames.lines()).map(|(second, frame)| line(second, frame)).collect()
+    };
+    // Times are unknown: they are told so, not made up.
+    assert_eq!(import("lines.jsonl", &frames), ["25 checked,not_running 1 0"]);
+    let states = ["25 checked,not_running 1 4"];
+    assert_eq!(import("own.txt", &timed(&mut |second, frame| format!("{second}000000000 < {frame}\n"))), states);
+    assert_eq!(import("hft.gz", &timed(&mut |second, frame| format!("{second}000000000 {frame}\n"))), states);
+    let raw = timed(&mut |second, frame| format!("{second}.25: {frame}\n"));
+    let raw = format!("wss://ws.kraken.com/v2 <-> 1787611999.5\n{raw}configuration: {{'l2_book': ['BTC-USD']}}\n");
+    assert_eq!(import("KRAKEN.ws.1.0", &raw), states);
+    // A second connection in one capture is another session.
+    assert_eq!(import("twice.txt", &format!("{raw}{raw}")), ["50 checked,not_connected,not_running 2 4"]);
+}

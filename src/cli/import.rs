@@ -13,6 +13,7 @@ use crate::config::{Config, Durability};
 use crate::exchange::listing::Listing;
 use crate::exit::{Exit, Failure};
 use crate::model::{Catalog, SessionId, Timestamp};
+use crate::replay::format::Format;
 use crate::replay::{ImportError, Imported, Origin, import};
 use crate::store::{Draft, RunInfo, RunKind, Settings, Store, StoreError};
 use crate::venue::{self, Venue};
@@ -22,10 +23,13 @@ use crate::venue::{self, Venue};
 #[command(after_long_help = "\
 A capture has one frame a line: its arrival in ns since 1970 or `-`, a mark (`<` received, `>` sent), the text.
 Replies are understood by the commands they answer, so a capture should have those too. `feedtape frames
---format import` writes captures. A name that ends in .zst is decompressed; `-` is standard input.
+--format import` writes captures. Also read are plain lines of JSON (arrival times are then unknown), the raw captures
+of cryptofeed and those of hftbacktest's collector; the first line tells which it is.
+A name that ends in .zst or .gz is decompressed; `-` is standard input.
 
 Examples:
   feedtape import capture.txt --into old.db --listing coinfloor
+  feedtape import book.jsonl.gz --into kraken.db --venue kraken
   feedtape frames a.db --format import | feedtape import - --into b.db --source again")]
 pub(super) struct Args {
     /// Captures; each becomes a session
@@ -40,6 +44,9 @@ pub(super) struct Args {
     /// The protocol of the frames
     #[arg(long, value_name = "VENUE", default_value = "coinflex", value_parser = read_venue)]
     venue: &'static dyn Venue,
+    /// How the captures are written, if their first line does not tell
+    #[arg(long)]
+    format: Option<Format>,
     /// Codes, names and scales: a list that feedtape knows
     #[arg(long, conflicts_with = "config")]
     listing: Option<KnownListing>,
@@ -78,12 +85,16 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let begun = store.begin_run(clock.now(), &info)?;
     let mut report = String::new();
     let mut end = Ok(Exit::Good);
-    for (n, (capture, name)) in captures.into_iter().zip(&names).enumerate() {
-        let session = SessionId(begun.first_session.0 + n as i64);
-        let origin = Origin { source: &args.source, venue: args.venue, catalog: catalog.clone(), name };
+    let mut session = begun.first_session;
+    for (capture, name) in captures.into_iter().zip(&names) {
+        let (catalog, format) = (catalog.clone(), args.format);
+        let origin = Origin { source: &args.source, venue: args.venue, catalog, name, format };
         match import(store, session, &origin, capture) {
-            Ok(Imported { received, sent, events }) => {
-                report.push_str(&format!("{name}: {received} frames received, {sent} sent, {events} events\n"));
+            Ok(Imported { received, sent, answers, sessions, events }) => {
+                session = SessionId(session.0 + sessions.max(1));
+                let answers = if answers > 0 { format!(", {answers} REST answers") } else { String::new() };
+                report
+                    .push_str(&format!("{name}: {received} frames received, {sent} sent{answers}, {events} events\n"));
             }
             Err(ImportError::Capture(error)) => {
                 end = Err(Exit::Data.because(format!("{name}: {error}; what came before it is imported")));
@@ -144,6 +155,9 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
     if path.extension().is_some_and(|extension| extension == "zst") {
         let decoder = zstd::Decoder::new(file).map_err(told)?;
         return Ok(Box::new(BufReader::new(decoder)));
+    }
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        return Ok(Box::new(BufReader::new(flate2::read::MultiGzDecoder::new(file))));
     }
     Ok(Box::new(BufReader::new(file)))
 }

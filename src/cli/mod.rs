@@ -22,6 +22,7 @@ mod request;
 mod status;
 mod talk;
 mod time;
+mod venues;
 mod verify;
 
 use std::io::{self, Write};
@@ -66,6 +67,7 @@ enum Command {
     Check(check::Args),
     Assets(assets::Args),
     Markets(markets::Args),
+    Venues(venues::Args),
     Request(Box<request::Args>),
     Query(query::Args),
     Status(status::Args),
@@ -95,6 +97,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Assets(args) => assets::run(&args),
         Command::Markets(args) => markets::run(&args),
+        Command::Venues(args) => venues::run(&args),
         Command::Request(args) => request::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Status(args) => status::run(&args),

@@ -186,6 +186,14 @@ pub enum CaptureError {
         /// What is there instead.
         found: String,
     },
+    /// The line is no record of a format that others write.
+    #[error("line {line}: `{found}` is no record of this format; name another with --format")]
+    Foreign {
+        /// The line, from 1.
+        line: u64,
+        /// What it begins with.
+        found: String,
+    },
     /// A backslash of an escaped message begins no escape.
     #[error("line {line}: only \\\\, \\n, \\r and \\x with two hexadecimal digits are escapes")]
     Escape {
@@ -221,6 +229,16 @@ impl<R: BufRead> Reader<R> {
         Ok(None)
     }
 
+    /// The next line and its number, whatever it says; `None` at the end.
+    pub(super) fn line(&mut self) -> Result<Option<(&[u8], u64)>, CaptureError> {
+        Ok(if self.next_line()? { Some(self.current()) } else { None })
+    }
+
+    /// The line that was read last, and its number.
+    pub(super) fn current(&self) -> (&[u8], u64) {
+        (&self.line, self.number)
+    }
+
     /// Gets the next line, without its end (a line feed, or both).
     fn next_line(&mut self) -> Result<bool, CaptureError> {
         self.number += 1;
@@ -244,7 +262,7 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-fn parse(text: &[u8], line: u64) -> Result<Message<'_>, CaptureError> {
+pub(super) fn parse(text: &[u8], line: u64) -> Result<Message<'_>, CaptureError> {
     let (time, rest) = word(text);
     let at = match time {
         b"-" => None,
@@ -259,7 +277,7 @@ fn parse(text: &[u8], line: u64) -> Result<Message<'_>, CaptureError> {
 }
 
 /// What comes before the first space, and what after it.
-fn word(text: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn word(text: &[u8]) -> (&[u8], &[u8]) {
     match text.iter().position(|byte| *byte == b' ') {
         Some(end) => (&text[..end], &text[end + 1..]),
         None => (text, &[]),
@@ -267,13 +285,13 @@ fn word(text: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// No sign: clocks of arrival are after 1970.
-fn nanoseconds(digits: &[u8]) -> Option<Timestamp> {
+pub(super) fn nanoseconds(digits: &[u8]) -> Option<Timestamp> {
     let digits = str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
     digits.parse().ok().map(Timestamp)
 }
 
 /// The beginning of what was found instead, fit for a terminal.
-fn excerpt(found: &[u8]) -> String {
+pub(super) fn excerpt(found: &[u8]) -> String {
     String::from_utf8_lossy(found).chars().take(40).flat_map(char::escape_debug).collect()
 }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::journal::{Batch, Closed, Input, Opened, Plan, Tape};
+use crate::journal::{Batch, Closed, Input, Opened, Plan, RestAnswer, Tape};
 use crate::model::{Catalog, CloseCause, SessionId, Stamp, Timestamp};
 use crate::sink::{Sink, SinkError};
 use crate::venue::Venue;
 
-use super::capture::{CaptureError, Direction, Reader};
+use super::capture::{CaptureError, Direction};
+use super::format::{Capture, Entry, Format};
 
 /// A batch goes to the sink with this many records.
 const BATCH_RECORDS_MAX: usize = 4_096;
@@ -29,6 +30,8 @@ pub struct Origin<'a> {
     pub catalog: Option<Arc<Catalog>>,
     /// What the capture is called: its path.
     pub name: &'a str,
+    /// How it is written; `None`: as its first line says.
+    pub format: Option<Format>,
 }
 
 /// What an import did.
@@ -38,6 +41,10 @@ pub struct Imported {
     pub received: u64,
     /// Frames sent.
     pub sent: u64,
+    /// REST answers.
+    pub answers: u64,
+    /// Connections, each a session.
+    pub sessions: i64,
     /// Events concluded from them.
     pub events: u64,
 }
@@ -53,7 +60,8 @@ pub enum ImportError {
     Sink(#[from] SinkError),
 }
 
-/// Imports a capture as one session. Arrival times that the capture does not have are 0, which stands for unknown.
+/// Imports a capture, as a session for each connection that it tells of, the first with this id and the others with
+/// those that follow. Arrival times that the capture does not have are 0, which stands for unknown.
 ///
 /// # Errors
 /// If the capture cannot be read or the database not be written.
@@ -66,33 +74,25 @@ pub fn import(
     let mut importer = Importer {
         tape: Tape::new(session, origin.venue.session(None)),
         sink,
+        origin,
         spare: Batch::default(),
         batches: 0,
+        last: None,
         imported: Imported::default(),
     };
-    let mut reader = Reader::new(capture);
-    let mut at = None;
+    let mut capture = Capture::new(capture, origin.format);
     let end = loop {
-        match reader.read() {
-            Ok(Some(message)) => {
-                let now = stamp(message.at);
-                if at.is_none() {
-                    importer.open(now, origin)?;
-                }
-                at = Some(now);
-                importer.frame(now, message.direction, &message.body, origin.venue)?;
-            }
+        match capture.read() {
+            Ok(Some(entry)) => importer.take(entry)?,
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
         }
     };
-    if let Some(at) = at {
-        let detail = match &end {
-            Ok(()) => String::new(),
-            Err(error) => error.to_string(),
-        };
-        importer.feed(at, &Input::Closed(Closed { cause: CloseCause::EndOfCapture, code: None, detail }))?;
-    }
+    let detail = match &end {
+        Ok(()) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    importer.close(CloseCause::EndOfCapture, detail)?;
     importer.ship()?;
     importer.sink.commit()?;
     end?;
@@ -108,28 +108,70 @@ fn stamp(time: Option<Timestamp>) -> Stamp {
 struct Importer<'a> {
     tape: Tape,
     sink: &'a mut dyn Sink,
+    origin: &'a Origin<'a>,
     spare: Batch,
     batches: usize,
+    /// When the last record of the open session was made.
+    last: Option<Stamp>,
     imported: Imported,
 }
 
 impl Importer<'_> {
-    fn open(&mut self, at: Stamp, origin: &Origin<'_>) -> Result<(), SinkError> {
-        let plan = Plan {
-            source: origin.source.to_owned(),
-            venue: origin.venue.name().to_owned(),
-            url: origin.name.to_owned(),
-            first: true,
-            ..Plan::default()
-        };
-        self.feed(at, &Input::Connecting(Arc::new(plan)))?;
-        if let Some(catalog) = &origin.catalog {
-            self.feed(at, &Input::Catalog(catalog.clone()))?;
+    fn take(&mut self, entry: Entry<'_>) -> Result<(), SinkError> {
+        match entry {
+            Entry::Message(message) => {
+                let at = self.open(message.at)?;
+                self.frame(at, message.direction, &message.body)
+            }
+            Entry::Connected { at } => {
+                if self.last.is_some() {
+                    self.close(CloseCause::EndOfStream, "the capture connects anew".to_owned())?;
+                    self.ship()?;
+                    let next = SessionId(self.tape.batch().session().0 + 1);
+                    self.tape = Tape::new(next, self.origin.venue.session(None));
+                }
+                self.open(at).map(drop)
+            }
+            Entry::Rest { at, path, body } => {
+                let at = self.open(at)?;
+                self.imported.answers += 1;
+                // No request of this session: what was asked for is in the path.
+                let path = format!("GET {path}");
+                let answer = RestAnswer { request: u64::MAX, path, status: Some(200), error: None };
+                self.feed(at, &Input::Rest(answer, body))
+            }
         }
-        self.feed(at, &Input::Opened(Opened { peer: None }))
     }
 
-    fn frame(&mut self, at: Stamp, direction: Direction, body: &[u8], venue: &dyn Venue) -> Result<(), SinkError> {
+    /// The stamp of a record; the first of a connection opens it.
+    fn open(&mut self, time: Option<Timestamp>) -> Result<Stamp, SinkError> {
+        let at = stamp(time);
+        if self.last.replace(at).is_none() {
+            let plan = Plan {
+                source: self.origin.source.to_owned(),
+                venue: self.origin.venue.name().to_owned(),
+                url: self.origin.name.to_owned(),
+                first: self.imported.sessions == 0,
+                ..Plan::default()
+            };
+            self.imported.sessions += 1;
+            self.feed(at, &Input::Connecting(Arc::new(plan)))?;
+            if let Some(catalog) = &self.origin.catalog {
+                self.feed(at, &Input::Catalog(catalog.clone()))?;
+            }
+            self.feed(at, &Input::Opened(Opened { peer: None }))?;
+        }
+        Ok(at)
+    }
+
+    fn close(&mut self, cause: CloseCause, detail: String) -> Result<(), SinkError> {
+        match self.last.take() {
+            Some(at) => self.feed(at, &Input::Closed(Closed { cause, code: None, detail })),
+            None => Ok(()),
+        }
+    }
+
+    fn frame(&mut self, at: Stamp, direction: Direction, body: &[u8]) -> Result<(), SinkError> {
         match direction {
             Direction::Received => {
                 self.imported.received += 1;
@@ -142,7 +184,7 @@ impl Importer<'_> {
             Direction::Sent => {
                 self.imported.sent += 1;
                 match std::str::from_utf8(body) {
-                    Ok(text) => self.feed(at, &Input::Sent(venue.redact(text).as_bytes())),
+                    Ok(text) => self.feed(at, &Input::Sent(self.origin.venue.redact(text).as_bytes())),
                     Err(_) => self.feed(at, &Input::Sent(body)),
                 }
             }

@@ -2,6 +2,7 @@
 //! the journal of a recording (rebuild, verify).
 
 pub mod capture;
+pub mod format;
 mod import;
 mod rebuild;
 mod verify;

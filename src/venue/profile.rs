@@ -115,6 +115,8 @@ pub enum Scheme {
     TimeOnly,
     /// Each message has the whole state: what is lost is history.
     SelfContained,
+    /// Nothing is numbered; messages that contradict each other are looked for.
+    Contradictions,
     /// Nothing at all.
     None,
 }
@@ -311,6 +313,8 @@ impl Integrity {
     pub const NONE: Self = Self { scheme: Scheme::None, scope: Scope::Topic };
     /// Messages that each have the whole state.
     pub const SELF_CONTAINED: Self = Self { scheme: Scheme::SelfContained, scope: Scope::Topic };
+    /// Messages that contradict each other are looked for.
+    pub const CONTRADICTIONS: Self = Self { scheme: Scheme::Contradictions, scope: Scope::Topic };
     /// Times that never go back.
     pub const TIME_ONLY: Self = Self { scheme: Scheme::TimeOnly, scope: Scope::Topic };
     /// A number in each message of a subscription, greater by one than the last.
@@ -329,7 +333,7 @@ impl Scheme {
         match self {
             Self::Counter { .. } | Self::Chain | Self::Range => Verdict::Proved,
             Self::Checksum { .. } => Verdict::Checked,
-            Self::TimeOnly | Self::SelfContained => Verdict::Consistent,
+            Self::TimeOnly | Self::SelfContained | Self::Contradictions => Verdict::Consistent,
             Self::None => Verdict::Unverifiable,
         }
     }
@@ -344,6 +348,7 @@ impl Scheme {
             Self::Checksum { .. } => "checksum",
             Self::TimeOnly => "time only",
             Self::SelfContained => "self-contained",
+            Self::Contradictions => "contradictions",
             Self::None => "none",
         }
     }
@@ -365,7 +370,7 @@ impl Scope {
 impl fmt::Display for Integrity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.scheme {
-            Scheme::None | Scheme::SelfContained => f.write_str(self.scheme.as_str()),
+            Scheme::None | Scheme::SelfContained | Scheme::Contradictions => f.write_str(self.scheme.as_str()),
             scheme => write!(f, "{} by {}", scheme.as_str(), self.scope.as_str()),
         }
     }

@@ -5,6 +5,7 @@ mod bitstamp;
 mod captures;
 mod examples;
 mod kraken;
+mod listing;
 #[path = "../connection/peer.rs"]
 #[allow(dead_code, reason = "its scripts of broken connections are for other tests")]
 mod peer;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::LazyLock;
 
 use crate::model::{Coverage, Event, MarketRef, Nature, StreamKey, StreamRef, TimeUnit, Verdict};
-use crate::venue::streams;
+use crate::venue::{Integrity, streams};
 
 /// The streams of a session.
 pub(super) type Streams = streams::Streams<Kind>;
@@ -34,9 +34,10 @@ impl Kind {
     }
 }
 
-/// Times are µs, and nothing is numbered or summed up.
-static NATURE: LazyLock<Arc<Nature>> =
-    LazyLock::new(|| Arc::new(Nature { time: Some(TimeUnit::Micros), integrity: "none".into() }));
+/// Times are µs, and nothing is numbered or summed up: what contradicts itself is looked for.
+static NATURE: LazyLock<Arc<Nature>> = LazyLock::new(|| {
+    Arc::new(Nature { time: Some(TimeUnit::Micros), integrity: Integrity::CONTRADICTIONS.to_string().into() })
+});
 
 /// Declares a stream, or finds it if it was declared before. One of a market that was not listed may be by now.
 pub(super) fn declare(streams: &mut Streams, kind: Kind, key: StreamKey, events: &mut Vec<Event>) -> StreamRef {

@@ -26,8 +26,8 @@ use std::sync::Arc;
 
 use crate::model::{Catalog, TimeUnit, Timestamp};
 use crate::venue::{
-    Account, AccountKind, Ack, CatalogError, Channel, Endpoint, Keepalive, Poll, PollSubject, Profile, Session,
-    SnapshotSource, Venue,
+    Account, AccountKind, Ack, CatalogError, Channel, Endpoint, Integrity, Keepalive, Poll, PollSubject, Profile,
+    Session, SnapshotSource, Venue,
 };
 
 /// The venue.
@@ -43,8 +43,12 @@ static PROFILE: Profile = Profile {
     channels: Cow::Borrowed(&[
         Channel::new("WatchOrders", "order events, trades, book snapshots (L3)")
             .timed(TimeUnit::Micros)
-            .from_snapshot(SnapshotSource::Reply),
-        Channel::new("WatchTicker", "tickers").timed(TimeUnit::Micros).from_snapshot(SnapshotSource::Reply),
+            .from_snapshot(SnapshotSource::Reply)
+            .judged(Integrity::CONTRADICTIONS),
+        Channel::new("WatchTicker", "tickers")
+            .timed(TimeUnit::Micros)
+            .from_snapshot(SnapshotSource::Reply)
+            .judged(Integrity::CONTRADICTIONS),
     ]),
     polls: &[
         Poll { method: "GetBalances", needs_login: true, by_rest: false, about: PollSubject::Whole },

@@ -1,0 +1,46 @@
+//! `feedtape venues`, and what a configuration of such a venue may say.
+
+use std::process::Command;
+
+use feedtape::venue::VENUES;
+
+fn feedtape(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_feedtape")).args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn every_channel_of_every_venue_is_listed_with_what_judges_it() {
+    let listed = feedtape(&["venues", "--format", "csv"]);
+    for venue in VENUES {
+        for channel in venue.profile().channels.iter() {
+            let start = format!("{},{},", venue.name(), channel.method);
+            let line = listed.lines().find(|line| line.starts_with(&start)).expect(&start);
+            assert!(line.contains(channel.integrity.scheme.as_str()), "{line}");
+        }
+    }
+    let kraken = feedtape(&["venues", "kraken", "--format", "csv"]);
+    assert!(kraken.contains(
+        "kraken,book,price levels,no,live,depth=10|25|100|500|1000,checksum by subscription,checked,in band,us,by number"
+    ));
+    assert!(feedtape(&["venues", "krakn"]).contains("unknown venue `krakn`, did you mean `kraken`"));
+}
+
+#[test]
+fn what_a_venue_does_not_have_is_told_with_what_it_has() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("kraken.toml");
+    let wrong = |subscribe: &str| {
+        let text = format!(
+            "database = \"x.db\"\n[[source]]\nname = \"k\"\nvenue = \"kraken\"\nendpoint = \"live\"\n[[source.subscribe]]\n{subscribe}"
+        );
+        std::fs::write(&path, text).unwrap();
+        feedtape(&["check", path.to_str().unwrap()])
+    };
+    assert!(wrong("method = \"bok\"\nmarkets = [\"*\"]").contains("unknown method `bok`, did you mean `book`"));
+    assert!(wrong("method = \"book\"\nmarkets = [\"*\"]\ndepth = 11").contains("unknown `11`, did you mean `10`"));
+    assert!(wrong("method = \"executions\"").contains("`executions` needs a login; add [source.account]"));
+    assert!(wrong("method = \"instrument\"\nmarkets = [\"*\"]").contains("`instrument` is for all markets"));
+    let wrong = wrong("method = \"executions\"\n[source.account]\nkey = { env = \"K\" }\nsecret = { env = \"S\" }");
+    assert!(wrong.contains("the endpoint `live` does not have `executions`; it is at `private`"), "{wrong}");
+}
