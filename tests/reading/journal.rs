@@ -40,7 +40,8 @@ fn import(capture: &str, database: &str) {
     let mut store = Store::open(settings).unwrap();
     let info = RunInfo { kind: RunKind::Import, config: capture.to_owned(), commit_interval: Duration::ZERO };
     let begun = store.begin_run(Stamp::default(), &info).unwrap();
-    let origin = Origin { source: "flex", venue: by_name("coinflex").unwrap(), catalog: None, name: capture };
+    let origin =
+        Origin { source: "flex", venue: by_name("coinflex").unwrap(), catalog: None, name: capture, format: None };
     let capture = BufReader::new(fs::File::open(capture).unwrap());
     replay::import(&mut store, begun.first_session, &origin, capture).unwrap();
     Box::new(store).close(Stamp::default()).unwrap();
