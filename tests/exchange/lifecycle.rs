@@ -110,6 +110,31 @@ async fn a_certificate_of_its_own_is_good_for_the_hosts_that_clients_have_writte
 }
 
 #[actix_web::test]
+async fn tls_with_a_certificate_and_a_key_from_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [certificate, key, other_key] = ["chain.pem", "key.pem", "other.pem"].map(|name| folder.path().join(name));
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    std::fs::write(&certificate, made.cert.pem()).expect("written");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
+    std::fs::write(&other_key, rcgen::KeyPair::generate().expect("a key").serialize_pem()).expect("written");
+    let files = |certificate: &std::path::Path, key: &std::path::Path| {
+        let tls = Some(Tls::Files { certificate: certificate.into(), key: key.into() });
+        Exchange::start(ExchangeConfig { tls, ..ExchangeConfig::default() })
+    };
+    let exchange = files(&certificate, &key).expect("a free port");
+    let connector = awc::Connector::new().rustls_0_23(Arc::new(trusting(&certificate)));
+    let http = awc::Client::builder().connector(connector).finish();
+    let response = http.get(format!("{}/assets/", exchange.rest_url())).send().await.expect("an answer");
+    assert_eq!(response.status().as_u16(), 200);
+
+    let said = |certificate, key| files(certificate, key).err().expect("refused").to_string();
+    let missing = folder.path().join("missing.pem");
+    assert!(said(&missing, &key).contains("missing.pem"));
+    assert!(said(&certificate, &certificate).contains("chain.pem: not a PEM file with a private key"));
+    assert!(said(&certificate, &other_key).starts_with("certificate and key cannot be used"));
+}
+
+#[actix_web::test]
 async fn accounts_without_balances_have_nothing_unless_demo_balances_are_wanted() {
     let available = async |wanted| {
         let exchange = start_with(|config| config.demo_balances = wanted);
