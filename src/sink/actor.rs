@@ -31,6 +31,12 @@ const TIDY_PAUSE: Duration = Duration::from_millis(20);
 const RETRY_MIN: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
+/// A commit that takes longer than this is one of a slow disk: a stop asks no more of it than it must.
+const COMMIT_SLOW: Duration = Duration::from_millis(500);
+
+/// What can wait waits for so many commits of a slow disk.
+const COMMITS_BETWEEN: u32 = 10;
+
 /// A stall longer than this is an error that somebody should see to.
 const STALL_TOLD: Duration = Duration::from_secs(10);
 
@@ -47,6 +53,8 @@ pub struct SinkActor {
     group: Vec<(Batch, Answer)>,
     group_bytes: usize,
     group_since: Stamp,
+    /// How long the last commit took.
+    commit_took: Duration,
     commit_timer: Option<SpawnHandle>,
     tidy_timer: Option<SpawnHandle>,
     tidied_at: i64,
@@ -103,6 +111,7 @@ impl SinkActor {
             group: Vec::new(),
             group_bytes: 0,
             group_since: Stamp::default(),
+            commit_took: Duration::ZERO,
             commit_timer: None,
             tidy_timer: None,
             tidied_at: 0,
@@ -132,7 +141,7 @@ impl SinkActor {
         }
         if let Err(error) = self.write_last() {
             self.fail(error, ctx);
-        } else if self.group_bytes >= GROUP_BYTES_MAX || elapsed(self.group_since.mono, now) >= self.commit_interval {
+        } else if self.group_bytes >= GROUP_BYTES_MAX || elapsed(self.group_since.mono, now) >= self.group_age_max() {
             self.commit(ctx);
         } else if self.commit_timer.is_none() {
             self.commit_timer = Some(ctx.run_later(self.commit_interval, |actor, ctx| {
@@ -140,6 +149,17 @@ impl SinkActor {
                 actor.commit(ctx);
             }));
         }
+    }
+
+    /// How long a group is open while batches come without a pause. No shorter than a commit takes: what waited for a slow
+    /// one goes into one group.
+    fn group_age_max(&self) -> Duration {
+        self.commit_interval.max(self.commit_took)
+    }
+
+    /// How long a slow disk is left to what is received.
+    fn rest_of_slow_disk(&self) -> Duration {
+        if self.commit_took > COMMIT_SLOW { self.commit_took * COMMITS_BETWEEN } else { Duration::ZERO }
     }
 
     fn write_last(&mut self) -> Result<(), SinkError> {
@@ -168,8 +188,10 @@ impl SinkActor {
         if self.group.is_empty() {
             return Ok(());
         }
+        let before = self.clock.now();
         sink.commit()?;
         let now = self.clock.now();
+        self.commit_took = elapsed(before.mono, now);
         self.progress.commit(self.group.iter().map(|(batch, _)| batch), now);
         self.progress.turn(now);
         self.group_bytes = 0;
@@ -251,10 +273,13 @@ impl SinkActor {
     fn turn(&mut self, ctx: &mut Context<Self>) {
         let now = self.clock.now();
         self.progress.turn(now);
-        let Some(sink) = &mut self.sink else { return };
-        if self.trouble.is_some() {
+        if self.sink.is_none() || self.trouble.is_some() {
             return;
         }
+        if self.group.is_empty() && elapsed(self.tidied_at, now) < self.rest_of_slow_disk() {
+            return;
+        }
+        let Some(sink) = &mut self.sink else { return };
         // What arrived before the last turn has been shipped since, and what was shipped before this one is appended.
         let until = std::mem::replace(&mut self.turned_at, now.wall);
         if let Err(error) = sink.mark(until) {
@@ -267,7 +292,8 @@ impl SinkActor {
     /// Tidies if there is no group open and it is a while since.
     fn tidy_if_due(&mut self, ctx: &mut Context<Self>) {
         let since = elapsed(self.tidied_at, self.clock.now());
-        let is_due = since >= if self.has_more_to_tidy { TIDY_PAUSE } else { TURN };
+        let pause = if self.has_more_to_tidy { TIDY_PAUSE } else { TURN };
+        let is_due = since >= pause.max(self.rest_of_slow_disk());
         if is_due && self.tidy_timer.is_none() {
             self.tidy(ctx);
         }
@@ -284,7 +310,7 @@ impl SinkActor {
                 self.tidied_at = self.clock.now().mono;
                 self.has_more_to_tidy = tidied.has_more;
                 if tidied.has_more {
-                    self.tidy_timer = Some(ctx.run_later(TIDY_PAUSE, |actor, ctx| {
+                    self.tidy_timer = Some(ctx.run_later(TIDY_PAUSE.max(self.rest_of_slow_disk()), |actor, ctx| {
                         actor.tidy_timer = None;
                         actor.tidy(ctx);
                     }));
@@ -306,7 +332,7 @@ impl SinkActor {
             self.try_commit()?;
         }
         match self.sink.take() {
-            Some(sink) => sink.close(self.clock.now()),
+            Some(sink) => sink.close(self.clock.now(), !self.rest_of_slow_disk().is_zero()),
             None => Ok(()),
         }
     }

@@ -44,11 +44,12 @@ pub trait Sink {
     /// If that failed; it may be tried again.
     fn reopen(&mut self) -> Result<(), SinkError>;
 
-    /// Commits, says that the run ended `at`, checkpoints and closes.
+    /// Commits, says that the run ended `at`, does work that can wait and closes. In haste, because the disk is slow,
+    /// that work is left to the next start.
     ///
     /// # Errors
     /// If that failed; what was reported durable stays so.
-    fn close(self: Box<Self>, at: Stamp) -> Result<(), SinkError>;
+    fn close(self: Box<Self>, at: Stamp, in_haste: bool) -> Result<(), SinkError>;
 }
 
 /// What [`Sink::tidy`] did and found.

@@ -25,7 +25,10 @@ impl Store {
     /// # Errors
     /// If the file was moved, or what was to be done failed.
     pub fn tidy_up(&mut self) -> Result<Tidied, StoreError> {
-        self.check_moved()?;
+        if let Err(moved) = self.check_moved() {
+            self.empty_wal();
+            return Err(moved);
+        }
         self.warn_of_low_space();
         let wal_bytes = self.wal_bytes();
         self.warn_of_long_wal(wal_bytes);

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -143,6 +143,27 @@ impl Recorder {
                 Err(error) => panic!("it reports nothing more ({error}): {}", self.told_at_its_end()),
             }
         }
+    }
+
+    /// Waits until it reports anything, after having reported what there is.
+    pub fn until_it_goes_on(&mut self) {
+        while let Ok(line) = self.lines.try_recv() {
+            self.take(&line);
+        }
+        let so_far = self.reported.values().sum();
+        self.until_reported(so_far);
+    }
+
+    /// Waits until it has reported so much, or has ended before. Whether it has ended.
+    pub fn try_until_reported(&mut self, records: i64) -> bool {
+        while self.reported.values().sum::<i64>() <= records {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => self.take(&line),
+                Err(RecvTimeoutError::Disconnected) => return true,
+                Err(RecvTimeoutError::Timeout) => panic!("it reports nothing more: {}", self.told_at_its_end()),
+            }
+        }
+        false
     }
 
     fn take(&mut self, line: &str) {

@@ -62,7 +62,7 @@ impl Sink for Fake {
         self.call(Done::Reopen)
     }
 
-    fn close(self: Box<Self>, _: Stamp) -> Result<(), SinkError> {
+    fn close(self: Box<Self>, _: Stamp, _: bool) -> Result<(), SinkError> {
         self.call(Done::Close)
     }
 }

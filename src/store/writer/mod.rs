@@ -17,6 +17,7 @@ use std::panic::resume_unwind;
 use std::thread;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::journal::{Batch, RecordKind};
@@ -210,6 +211,20 @@ impl Store {
         connection.close().map_err(|(_, error)| sqlite(error))
     }
 
+    /// Closes the file with all that was committed, some of it in the WAL, from where the next start takes it.
+    fn close_file_as_it_is(self) -> Result<(), StoreError> {
+        let Self { connection, settings, .. } = self;
+        let sqlite = |error| StoreError::of(&settings.path, error);
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sqlite)?;
+        connection.close().map_err(|(_, error)| sqlite(error))
+    }
+
+    /// Brings the WAL into the file that is open, wherever that is now: a WAL does not move with its file.
+    pub(super) fn empty_wal(&self) {
+        // What fails here is what failed already.
+        let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
+
     /// The connection, and the lock on the file.
     pub(super) fn into_parts(self) -> (Connection, Option<Lock>) {
         (self.connection, self.lock)
@@ -340,9 +355,12 @@ impl Sink for Store {
         Ok(self.reopen_file()?)
     }
 
-    fn close(mut self: Box<Self>, at: Stamp) -> Result<(), SinkError> {
+    fn close(mut self: Box<Self>, at: Stamp, in_haste: bool) -> Result<(), SinkError> {
         self.commit_group()?;
         self.end_run(at)?;
+        if in_haste {
+            return Ok(self.close_file_as_it_is()?);
+        }
         self.finish_books()?;
         Ok(self.close_file()?)
     }

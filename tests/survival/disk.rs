@@ -1,0 +1,358 @@
+//! Disks that are full, slow, broken or somebody else's.
+//!
+//! `FEEDTAPE_DISK_FAULTS=1000000` fails every write and every sync of a recording in turn.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use feedtape::exchange::{Action, Faults};
+use rusqlite::Connection;
+
+use crate::scene::{PATIENCE, Recorder, Recording, Scene, from_env, record, until, verify};
+
+/// "Input/output error" and "no space left on device".
+const EIO: i64 = 5;
+const ENOSPC: i64 = 28;
+
+/// What a recorder may have in memory, whatever its disk does: one window of 8 MiB, caches, and a test build.
+const MEMORY_BYTES_MAX: u64 = 128 << 20;
+
+/// A disk that does as it is told: see disk.c.
+pub struct Disk {
+    control: File,
+    library: PathBuf,
+    folder: PathBuf,
+}
+
+/// In the order of `struct control` in disk.c.
+#[derive(Clone, Copy)]
+pub enum Switch {
+    WriteError,
+    WriteAt,
+    SyncError,
+    SyncAt,
+    SyncDelayMs,
+    SyncIsLeftOut,
+    Writes,
+    Syncs,
+    Fired,
+}
+
+impl Disk {
+    pub fn new(scene: &Scene) -> Self {
+        let library = scene.path("disk.so");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/survival/disk.c");
+        // SQLite is compiled by one as well, so there is a compiler.
+        let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+        let mut build = Command::new(compiler);
+        build.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
+        assert!(build.status().expect("a C compiler").success());
+        let path = scene.path("disk");
+        let control = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
+        control.set_len(8 * (Switch::Fired as u64 + 1)).unwrap();
+        Self { control, library, folder: scene.folder.path().to_owned() }
+    }
+
+    /// Has a recorder run on it.
+    pub fn under(&self, mut command: Command) -> Command {
+        command.env("LD_PRELOAD", &self.library).env("FEEDTAPE_DISK", self.folder.join("disk"));
+        command.env("FEEDTAPE_DISK_OF", self.folder.join("test.db"));
+        command
+    }
+
+    pub fn set(&self, switch: Switch, value: i64) {
+        self.control.write_all_at(&value.to_ne_bytes(), switch as u64 * 8).unwrap();
+    }
+
+    pub fn get(&self, switch: Switch) -> i64 {
+        let mut value = [0; 8];
+        self.control.read_exact_at(&mut value, switch as u64 * 8).unwrap();
+        i64::from_ne_bytes(value)
+    }
+
+    fn reset(&self) {
+        self.control.write_all_at(&[0; 8 * (Switch::Fired as usize + 1)], 0).unwrap();
+    }
+}
+
+fn memory(recorder: &Recorder) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", recorder.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+fn stop(scene: &Scene, recorder: Recorder, what: &str) -> String {
+    recorder.signal("TERM");
+    let (reported, status, told) = recorder.end();
+    assert_eq!(status.code(), Some(0), "{what}: {told}");
+    Recording::open(&scene.path("test.db")).has_all(&reported, what);
+    verify(&scene.path("test.db"), what);
+    told
+}
+
+#[test]
+fn a_full_disk_stops_nothing_and_what_is_missed_meanwhile_is_a_gap() {
+    // The connection is lost while nothing can be written.
+    let scene = Scene::with(Faults::new().on(1, 4_000, Action::Drop), 2_000);
+    let disk = Disk::new(&scene);
+    let config = scene.config(&scene.path("test.db"), "");
+    let mut recorder = Recorder::start(disk.under(record(&config)));
+    recorder.until_reported(500);
+    disk.set(Switch::WriteError, ENOSPC);
+    until("it says so", || recorder.said("no space is left for") > 0);
+    until("the connection is lost", || recorder.said("disconnected") > 0);
+    until("there is another", || recorder.said("connected source") > 1);
+    disk.set(Switch::WriteError, 0);
+    recorder.until_it_goes_on();
+    until("it says that too", || recorder.said("writing again, nothing was lost") == 1);
+    assert!(memory(&recorder) < MEMORY_BYTES_MAX);
+    stop(&scene, recorder, "full");
+    let recording = Recording::open(&scene.path("test.db"));
+    let gap =
+        "SELECT count(*) FROM gaps WHERE channel = 'WatchOrders' AND cause = 'not_connected' AND evidence IS NOT NULL";
+    assert_eq!(recording.number(gap), 1);
+    assert_eq!(recording.number("SELECT count(*) FROM session"), 2);
+}
+
+#[test]
+fn told_to_stop_while_the_disk_is_full_it_says_what_is_lost() {
+    let scene = Scene::new();
+    let disk = Disk::new(&scene);
+    let config = scene.config(&scene.path("test.db"), "");
+    let mut recorder = Recorder::start(disk.under(record(&config)));
+    recorder.until_reported(500);
+    disk.set(Switch::WriteError, ENOSPC);
+    until("it says so", || recorder.said("no space is left for") > 0);
+    recorder.signal("TERM");
+    let (reported, status, told) = recorder.end();
+    assert_eq!(status.code(), Some(74), "{told}");
+    assert!(told.contains("bytes that were received since are lost"), "{told}");
+    Recording::open(&scene.path("test.db")).has_all(&reported, "full at the end");
+    disk.reset();
+    let mut recorder = Recorder::start(disk.under(record(&config)));
+    recorder.until_reported(0);
+    stop(&scene, recorder, "after it was full");
+}
+
+#[test]
+fn a_slow_disk_costs_time_and_nothing_else() {
+    for delay in [50, 2_000] {
+        let scene = Scene::new();
+        let disk = Disk::new(&scene);
+        let config = scene.config(&scene.path("test.db"), "");
+        let mut recorder = Recorder::start(disk.under(record(&config)));
+        recorder.until_reported(100);
+        disk.set(Switch::SyncDelayMs, delay);
+        recorder.until_it_goes_on();
+        recorder.until_it_goes_on();
+        recorder.until_it_goes_on();
+        assert!(memory(&recorder) < MEMORY_BYTES_MAX, "{delay} ms");
+        let (told_at, before) = (Instant::now(), disk.get(Switch::Syncs));
+        recorder.signal("TERM");
+        assert!(recorder.wait(PATIENCE).is_some());
+        let syncs = disk.get(Switch::Syncs) - before;
+        println!("{delay} ms a sync: a stop took {:?} and {syncs} syncs", told_at.elapsed());
+        // The one that goes on, the last group and the end of the run; a disk that is not slow has time to tidy.
+        let most = if delay > 500 { 3 } else { 20 };
+        assert!(syncs <= most, "{delay} ms: {syncs} syncs");
+        let (reported, status, told) = recorder.end();
+        assert_eq!(status.code(), Some(0), "{delay} ms: {told}");
+        let recording = Recording::open(&scene.path("test.db"));
+        recording.has_all(&reported, "slow");
+        assert_eq!(recording.rows("SELECT id, cause FROM session"), ["1 stopped"], "{delay} ms: no other connection");
+        verify(&scene.path("test.db"), "slow");
+    }
+}
+
+/// Records with one fault: fails unless what was reported is there, and the next recorder goes on.
+fn records_with_a_fault(scene: &Scene, disk: &Disk, what: &str) -> bool {
+    for name in ["test.db", "test.db-wal", "test.db-shm"] {
+        // There may be none.
+        let _ = fs::remove_file(scene.path(name));
+    }
+    let config = scene.path("test.toml");
+    let mut recorder = Recorder::start(disk.under(record(&config)));
+    let ended = recorder.try_until_reported(300);
+    if !ended {
+        recorder.signal("TERM");
+    }
+    let (reported, status, told) = recorder.end();
+    let fired = disk.get(Switch::Fired) > 0;
+    assert!(matches!(status.code(), Some(0 | 74)), "{what}: {status} {told}");
+    assert!(fired || status.success(), "{what}: nothing failed, and it says: {told}");
+    if !reported.is_empty() {
+        Recording::open(&scene.path("test.db")).has_all(&reported, what);
+    }
+    disk.reset();
+    let mut recorder = Recorder::start(disk.under(record(&config)));
+    recorder.until_reported(0);
+    recorder.signal("TERM");
+    let (reported, status, told) = recorder.end();
+    assert_eq!(status.code(), Some(0), "{what}: the next: {told}");
+    Recording::open(&scene.path("test.db")).has_all(&reported, what);
+    verify(&scene.path("test.db"), what);
+    fired
+}
+
+/// Fails each call in turn, or so many of them: the first ones all, the later ones ever more rarely.
+fn each_call_fails_once(error: Switch, at: Switch, calls: Switch, errno: i64) {
+    let most = from_env("FEEDTAPE_DISK_FAULTS", 25);
+    let scene = Scene::new();
+    let disk = Disk::new(&scene);
+    scene.config(&scene.path("test.db"), "");
+    let (mut n, mut tried) = (1, 0);
+    loop {
+        disk.reset();
+        disk.set(at, n);
+        disk.set(error, errno);
+        let fired = records_with_a_fault(&scene, &disk, &format!("call {n} of {}", calls as u64));
+        tried += 1;
+        if !fired || tried == most {
+            break;
+        }
+        n += if most > 1000 { 1 } else { 1 + n / 6 };
+    }
+    println!("{tried} of the calls until number {n} failed");
+}
+
+#[test]
+fn whichever_write_fails_nothing_that_was_reported_is_lost() {
+    each_call_fails_once(Switch::WriteError, Switch::WriteAt, Switch::Writes, EIO);
+}
+
+#[test]
+fn whichever_sync_fails_nothing_that_was_reported_is_lost() {
+    each_call_fails_once(Switch::SyncError, Switch::SyncAt, Switch::Syncs, EIO);
+}
+
+#[test]
+fn a_file_that_is_moved_is_noticed_and_has_everything() {
+    let scene = Scene::new();
+    let config = scene.config(&scene.path("test.db"), "");
+    let mut recorder = Recorder::start(record(&config));
+    recorder.until_reported(300);
+    fs::rename(scene.path("test.db"), scene.path("moved.db")).unwrap();
+    let (reported, status, told) = recorder.end();
+    assert_eq!(status.code(), Some(74), "{told}");
+    assert!(told.contains("was moved, replaced or deleted"), "{told}");
+    // Its -wal, if there is anything left in it, kept its name.
+    assert_eq!(fs::metadata(scene.path("test.db-wal")).map_or(0, |wal| wal.len()), 0, "all is in the file");
+    Recording::open(&scene.path("moved.db")).has_all(&reported, "moved");
+}
+
+#[test]
+fn a_file_that_is_deleted_or_replaced_is_noticed_and_the_next_start_makes_another() {
+    for is_replaced in [false, true] {
+        let scene = Scene::new();
+        let config = scene.config(&scene.path("test.db"), "");
+        let mut recorder = Recorder::start(record(&config));
+        recorder.until_reported(300);
+        if is_replaced {
+            fs::write(scene.path("other"), "").unwrap();
+            fs::rename(scene.path("other"), scene.path("test.db")).unwrap();
+        } else {
+            fs::remove_file(scene.path("test.db")).unwrap();
+        }
+        let (_, status, told) = recorder.end();
+        assert_eq!(status.code(), Some(74), "{told}");
+        assert!(told.contains("was moved, replaced or deleted"), "{told}");
+        let mut recorder = Recorder::start(record(&config));
+        recorder.until_reported(300);
+        stop(&scene, recorder, "the next file");
+    }
+}
+
+#[test]
+fn what_is_no_recording_of_ours_is_refused_and_left_as_it_is() {
+    let scene = Scene::new();
+    let config = scene.config(&scene.path("test.db"), "");
+    let mut recorder = Recorder::start(record(&config));
+    recorder.until_reported(0);
+    stop(&scene, recorder, "at first");
+    let good = fs::read(scene.path("test.db")).unwrap();
+    let with = |at: usize, bytes: &[u8]| {
+        let mut bad = good.clone();
+        bad[at..at + bytes.len()].copy_from_slice(bytes);
+        bad
+    };
+    let wrong = [
+        ("a header that is no SQLite header", with(0, b"not SQLite at all")),
+        ("the number of another application", with(68, &[0, 0, 0, 1])),
+        ("a newer schema", with(60, &[0, 0, 1, 0])),
+        ("a damaged schema", with(100, &[0xff; 64])),
+        ("half a page", good[..4_000].to_vec()),
+        ("a text", b"dear diary\n".repeat(100)),
+    ];
+    for (what, bytes) in wrong {
+        for name in ["test.db-wal", "test.db-shm"] {
+            let _ = fs::remove_file(scene.path(name));
+        }
+        fs::write(scene.path("test.db"), &bytes).unwrap();
+        let (_, status, told) = Recorder::start(record(&config)).end();
+        assert_eq!(status.code(), Some(65), "{what}: {told}");
+        assert!(told.contains("test.db"), "{what}: {told}");
+        assert!(fs::read(scene.path("test.db")).unwrap() == bytes, "{what}: it is not touched");
+    }
+}
+
+#[test]
+fn where_no_file_can_be_made_it_says_so() {
+    let scene = Scene::new();
+    for (folder, code) in [("/proc", 73), ("/nowhere/at/all", 73)] {
+        let config = scene.config(&PathBuf::from(folder).join("test.db"), "");
+        let (_, status, told) = Recorder::start(record(&config)).end();
+        assert_eq!(status.code(), Some(code), "{told}");
+        assert!(told.contains("cannot be made"), "{told}");
+    }
+}
+
+#[test]
+fn somebody_elses_lock_is_named_and_costs_nothing() {
+    let scene = Scene::new();
+    let config = scene.config(&scene.path("test.db"), "");
+    let mut recorder = Recorder::start(record(&config));
+    recorder.until_reported(300);
+    let foreign = Connection::open(scene.path("test.db")).unwrap();
+    foreign.busy_timeout(PATIENCE).unwrap();
+    foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+    until("it says so", || recorder.said("another program is writing to") > 0);
+    drop(foreign);
+    recorder.until_it_goes_on();
+    stop(&scene, recorder, "locked");
+    let recording = Recording::open(&scene.path("test.db"));
+    assert_eq!(recording.rows("SELECT id, cause FROM session"), ["1 stopped"]);
+}
+
+#[test]
+fn a_second_recorder_is_refused_and_the_first_goes_on() {
+    let scene = Scene::new();
+    let config = scene.config(&scene.path("test.db"), "");
+    let mut recorder = Recorder::start(record(&config));
+    recorder.until_reported(100);
+    let (reported, status, told) = Recorder::start(record(&config)).end();
+    assert_eq!((status.code(), reported.len()), (Some(75), 0), "{told}");
+    recorder.until_it_goes_on();
+    stop(&scene, recorder, "two");
+}
+
+#[test]
+fn a_reader_that_stays_makes_the_wal_grow_and_it_is_cut_when_the_reader_leaves() {
+    let scene = Scene::new();
+    let config = scene.config(&scene.path("test.db"), "");
+    let mut recorder = Recorder::start(record(&config));
+    recorder.until_reported(300);
+    let reader = Connection::open(scene.path("test.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM frame_block").unwrap();
+    let before: i64 = reader.query_row("SELECT count(*) FROM frame_block", [], |row| row.get(0)).unwrap();
+    recorder.until_it_goes_on();
+    recorder.until_it_goes_on();
+    let counted: i64 = reader.query_row("SELECT count(*) FROM frame_block", [], |row| row.get(0)).unwrap();
+    assert_eq!(counted, before, "it reads what was there when it began");
+    drop(reader);
+    recorder.until_it_goes_on();
+    stop(&scene, recorder, "a reader");
+    assert_eq!(fs::metadata(scene.path("test.db-wal")).map_or(0, |wal| wal.len()), 0);
+}
