@@ -253,7 +253,7 @@ impl World {
             Step::Restart => {
                 self.close(CloseCause::Stopped);
                 let at = self.tick();
-                Box::new(self.store.take().unwrap()).close(at).unwrap();
+                Box::new(self.store.take().unwrap()).close(at, false).unwrap();
                 self.now += 1_000_000_000;
                 self.start();
             }

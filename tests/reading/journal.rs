@@ -44,7 +44,7 @@ fn import(capture: &str, database: &str) {
         Origin { source: "flex", venue: by_name("coinflex").unwrap(), catalog: None, name: capture, format: None };
     let capture = BufReader::new(fs::File::open(capture).unwrap());
     replay::import(&mut store, begun.first_session, &origin, capture).unwrap();
-    Box::new(store).close(Stamp::default()).unwrap();
+    Box::new(store).close(Stamp::default(), false).unwrap();
 }
 
 #[test]

@@ -161,7 +161,7 @@ impl World {
     pub fn stop(&mut self) {
         self.disconnect(CloseCause::Stopped);
         let at = self.stamp();
-        Box::new(self.store.take().unwrap()).close(at).unwrap();
+        Box::new(self.store.take().unwrap()).close(at, false).unwrap();
     }
 
     /// The recorder is gone, with what was not committed.

@@ -49,7 +49,7 @@ fn after_closing_the_file_alone_holds_everything_and_readers_need_no_rights_to_w
     let folder = TempDir::new().unwrap();
     let mut store = recording(&folder);
     store.append(&Script::opened(1).ship()).unwrap();
-    Box::new(store).close(stamp(9_000)).unwrap();
+    Box::new(store).close(stamp(9_000), false).unwrap();
     // Kept for readers, and empty.
     assert_eq!(fs::metadata(folder.path().join("tape.db-wal")).unwrap().len(), 0);
     let copy = folder.path().join("copy.db");

@@ -76,7 +76,7 @@ fn a_run_that_ends_in_order_says_so_and_its_streams_stop_there() {
     let folder = TempDir::new().unwrap();
     let mut store = recording(&folder);
     store.append(&covered(1).ship()).unwrap();
-    Box::new(store).close(stamp(8_000)).unwrap();
+    Box::new(store).close(stamp(8_000), false).unwrap();
     let path = settings(&folder).path;
     let run = "SELECT stopped_at - 1580000000000000000, durable_at - 1580000000000000000, outcome FROM run";
     assert_eq!(ask_file(&path, run), "8000|8000|stopped");
@@ -101,7 +101,7 @@ fn streams_that_nobody_asks_for_any_more_stay_as_they_are() {
         let mut script = covered(1);
         script.frame([transition(600, Coverage::Gap(cause))]);
         store.append(&script.ship()).unwrap();
-        Box::new(store).close(stamp(8_000)).unwrap();
+        Box::new(store).close(stamp(8_000), false).unwrap();
         let last = "SELECT reason FROM transition ORDER BY at DESC LIMIT 1";
         assert_eq!(ask_file(&settings(&folder).path, last), cause.as_str());
     }
@@ -124,7 +124,7 @@ fn the_journal_alone_makes_the_same_rows_again() {
     store.commit().unwrap();
     batches.push(script.frame([Event::Order(order(2))]).ship());
     store.append(&batches[2]).unwrap();
-    Box::new(store).close(stamp(20_000)).unwrap();
+    Box::new(store).close(stamp(20_000), false).unwrap();
 
     // What a rebuild does: every record in order, the recorder's own as they are, a session's with what follows from it.
     let rebuilt = TempDir::new().unwrap();
