@@ -4,7 +4,9 @@ use feedtape::model::{BookLevels, Event, Id, Level, Patch, Price, Quantity, Side
 use feedtape::venue::{Venue, by_name};
 
 use crate::captures;
+use crate::recording::Recording;
 use crate::script::{Script, mutations, plan};
+use crate::server::Server;
 
 const PATH: &str = "GET api/v3/depth?symbol=BTCUSDT&limit=1000";
 /// The captured snapshot contains the first so many of the captured updates, and no more.
@@ -295,4 +297,65 @@ fn the_documented_list_of_symbols_is_a_catalog_with_scales_and_ticks() {
         let error = venue("binance_us").catalog(&[bad.as_bytes()], Timestamp(7)).unwrap_err().to_string();
         assert!(error.starts_with("api/v3/exchangeInfo: "), "{error}");
     }
+}
+
+#[test]
+fn on_the_wire_books_are_joined_refusals_are_kept_and_a_server_that_shuts_down_is_left() {
+    let Some((frames, snapshot)) = captured() else { return };
+    let listed = LISTED.replace("ETHBTC", "BTCUSDT");
+    let server = Server::start(
+        move |talk| {
+            talk.ping(b"1787612486435");
+            let is_first = talk.number == 0;
+            let mut asked = 0;
+            while let Some(request) = talk.hear_json() {
+                let (id, stream) = (&request["id"], request["params"][0].as_str().unwrap());
+                asked += 1;
+                match stream {
+                    "btcusdt@depth@100ms" => {
+                        talk.say(&format!(r#"{{"result":null,"id":{id}}}"#));
+                        let frames = if is_first { &frames[..] } else { &frames[5..] };
+                        for frame in frames {
+                            talk.say(&format!(r#"{{"stream":"{stream}","data":{frame}}}"#));
+                        }
+                    }
+                    _ => talk.say(&format!(r#"{{"error":{{"code":2,"msg":"Invalid request"}},"id":{id}}}"#)),
+                }
+                if is_first && asked == 2 {
+                    talk.say(SHUTDOWN);
+                }
+            }
+        },
+        move |request| match request.line.as_str() {
+            "GET /api/v3/exchangeInfo" => (200, listed.clone()),
+            "GET /api/v3/depth?symbol=BTCUSDT&limit=1000" => (200, snapshot.clone()),
+            _ => (404, String::new()),
+        },
+    );
+    let recording = Recording::new(&[]);
+    let sources = format!(
+        "[[source]]\nname = \"us\"\nvenue = \"binance_us\"\nurl = \"{}\"\nrest_url = \"{}\"\n\
+         [[source.subscribe]]\nmethod = \"depth\"\nmarkets = [\"BTC*\"]\n\
+         [[source.subscribe]]\nmethod = \"trade\"\nmarkets = [\"BTCUSDT\"]\n",
+        server.url(),
+        server.rest_url()
+    );
+    // The shutdown may be quicker than the first snapshot, but not than the second.
+    let done = "SELECT count(*) = 1 FROM transition t JOIN stream s ON s.id = t.stream \
+         WHERE channel = 'depth' AND reason = 'proved' AND (SELECT count(*) FROM session WHERE id < t.session) = 1";
+    recording.until(&sources, done);
+    let refused = "SELECT DISTINCT reason, evidence FROM transition t JOIN stream s ON s.id = t.stream \
+         WHERE channel = 'trade' AND reason = 'refused'";
+    assert_eq!(recording.rows(refused), ["refused Invalid request"]);
+    // Prices at the scale of the listed tick; a quantity finer than the listed step is what was sent.
+    assert_eq!(
+        recording.rows("SELECT price, quantity FROM book_levels WHERE is_snapshot = 0 ORDER BY id LIMIT 1"),
+        ["78701.880000 0.0126"]
+    );
+    assert_eq!(recording.rows("SELECT DISTINCT kind FROM control"), ["serverShutdown"]);
+    assert_eq!(
+        recording.rows("SELECT channel, time_unit_ns, integrity FROM streams WHERE channel = 'depth'"),
+        ["depth 1000000 range by subscription"]
+    );
+    assert_eq!(recording.rows("SELECT count(*) FROM frames_not_understood"), ["0"]);
 }

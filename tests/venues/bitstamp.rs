@@ -9,7 +9,9 @@ use feedtape::model::{
 use feedtape::venue::{Account, KeyAccount, RestMethod, by_name};
 
 use crate::captures;
+use crate::recording::Recording;
 use crate::script::{Script, mutations, plan};
+use crate::server::Server;
 
 const L2: &str = "GET api/v2/order_book/btcusd/?group=1";
 const L3: &str = "GET api/v2/order_book/btcusd/?group=2";
@@ -364,4 +366,74 @@ fn the_documented_list_of_pairs_is_a_catalog() {
     assert_eq!(catalog.asset("BTC").unwrap().places, Some(8));
     let error = venue.catalog(&[b"{}"], Timestamp(7)).unwrap_err().to_string();
     assert_eq!(error, "api/v2/trading-pairs-info/: not a list");
+}
+
+#[test]
+fn on_the_wire_the_token_is_kept_nowhere_and_a_wish_to_reconnect_is_obeyed() {
+    let Some((frames, snapshot)) = captured() else { return };
+    let token = "siPaT4m6VGQCdsDCVbLBemiphHQs552e";
+    let server = Server::start(
+        move |talk| {
+            talk.ping(b"");
+            while let Some(asked) = talk.hear_json() {
+                let Some(channel) = asked["data"]["channel"].as_str() else {
+                    talk.say(HEARTBEAT);
+                    continue;
+                };
+                if channel.contains("NOT") {
+                    talk.say(REFUSED);
+                    continue;
+                }
+                talk.say(&format!(r#"{{"event":"bts:subscription_succeeded","channel":"{channel}","data":{{}}}}"#));
+                match channel {
+                    "live_orders_btcusd" => {
+                        frames[1..].iter().for_each(|frame| talk.say(frame));
+                    }
+                    "private-my_trades_usdtusd-4848701" => {
+                        assert_eq!(asked["data"]["auth"], "siPaT4m6VGQCdsDCVbLBemiphHQs552e");
+                        talk.say(&MY_TRADE.replace("1106202", "4848701"));
+                        if talk.number == 0 {
+                            talk.say(RECONNECT);
+                        }
+                    }
+                    other => panic!("{other}"),
+                }
+            }
+        },
+        move |request| match request.line.as_str() {
+            "POST /api/v2/websockets_token/" => (200, TOKEN.to_owned()),
+            "GET /api/v2/order_book/btcusd/?group=2" => (200, snapshot.clone()),
+            _ => (404, String::new()),
+        },
+    );
+    let recording = Recording::new(&[("key.txt", "the key"), ("secret.txt", "the secret")]);
+    let sources = format!(
+        "[[source]]\nname = \"mine\"\nvenue = \"bitstamp\"\nurl = \"{}\"\nrest_url = \"{}\"\n\
+         [source.account]\nkey = {{ file = \"key.txt\" }}\nsecret = {{ file = \"secret.txt\" }}\n\
+         [[source.subscribe]]\nmethod = \"live_orders\"\nmarkets = [\"btcusd\", \"NOT\"]\n\
+         [[source.subscribe]]\nmethod = \"private-my_trades\"\nmarkets = [\"usdtusd\"]\n",
+        server.url(),
+        server.rest_url()
+    );
+    let done = "SELECT (SELECT count(*) FROM trade) = 2 AND \
+         (SELECT count(*) >= 1 FROM transition t JOIN stream s ON s.id = t.stream \
+          WHERE channel = 'live_orders' AND reason = 'proved')";
+    recording.until(&sources, done);
+    let tokens: Vec<_> = server.requests().into_iter().filter(|request| request.line.starts_with("POST")).collect();
+    assert_eq!(tokens.len(), 2, "each connection has its own");
+    assert_eq!(tokens[0].header("content-length"), Some("0"));
+    assert_eq!((tokens[0].header("content-type"), tokens[0].header("x-auth")), (None, Some("BITSTAMP the key")));
+    assert_ne!(tokens[0].header("x-auth-nonce"), tokens[1].header("x-auth-nonce"));
+    for secret in [token, "the key", "the secret", tokens[0].header("x-auth-signature").unwrap()] {
+        assert!(!recording.holds(secret), "{secret}");
+    }
+    assert!(recording.holds("[redacted]"));
+    assert_eq!(
+        recording.rows("SELECT side, price, quantity, counter_fee, order_id FROM fills"),
+        ["buy 0.99982 15.00000 0.003 1559359938404352"]
+    );
+    assert_eq!(recording.rows("SELECT trade_id, own FROM trades"), ["256568732 1"]);
+    let refused = "SELECT DISTINCT market, evidence FROM transition t JOIN stream s ON s.id = t.stream \
+         WHERE reason = 'refused'";
+    assert_eq!(recording.rows(refused), ["NOT Invalid channel provided."]);
 }

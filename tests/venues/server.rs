@@ -1,5 +1,6 @@
 //! A venue on port 0, WebSocket and REST on one port, that says what a test has it say.
 
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -42,6 +43,8 @@ pub struct Server {
 pub struct Talk {
     conn: Conn,
     heard: Arc<Mutex<Vec<String>>>,
+    /// What came while a pong was awaited.
+    waiting: VecDeque<String>,
     /// Which socket it is, from 0.
     pub number: usize,
     /// The path that was asked for.
@@ -128,7 +131,7 @@ impl Talk {
         while let Some((first, answer)) = self.conn.read_frame() {
             match first {
                 PONG => return assert_eq!(answer, payload),
-                TEXT => self.heard.lock().unwrap().push(String::from_utf8(answer).unwrap()),
+                TEXT => self.waiting.push_back(String::from_utf8(answer).unwrap()),
                 _ => {}
             }
         }
@@ -137,13 +140,18 @@ impl Talk {
 
     /// The next text that comes; `None`: the client has gone.
     pub fn hear(&mut self) -> Option<String> {
+        let text = match self.waiting.pop_front() {
+            Some(text) => text,
+            None => self.next_text()?,
+        };
+        self.heard.lock().unwrap().push(text.clone());
+        Some(text)
+    }
+
+    fn next_text(&mut self) -> Option<String> {
         loop {
             match self.conn.read_frame()? {
-                (TEXT, payload) => {
-                    let text = String::from_utf8(payload).unwrap();
-                    self.heard.lock().unwrap().push(text.clone());
-                    return Some(text);
-                }
+                (TEXT, payload) => return Some(String::from_utf8(payload).unwrap()),
                 (PING, payload) => self.conn.write(&frame(PONG, &payload)),
                 (CLOSE, payload) => {
                     self.conn.write(&frame(CLOSE, &payload));
@@ -190,7 +198,8 @@ fn serve(
         let upgraded = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
         conn.write(format!("{upgraded}Sec-WebSocket-Accept: {accept}\r\n\r\n").as_bytes());
         let (number, path) = (sockets.fetch_add(1, Ordering::SeqCst), line.trim_start_matches("GET ").to_owned());
-        return script(&mut Talk { conn, heard: heard.clone(), number, path });
+        let (heard, waiting) = (heard.clone(), VecDeque::new());
+        return script(&mut Talk { conn, heard, waiting, number, path });
     }
     let length = find("content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
