@@ -2,15 +2,19 @@
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::output::shown;
 use super::talk::{Said, talk};
 use crate::access::{Access, known};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors, Source};
 use crate::exit::{Exit, Failure};
 use crate::model::{Catalog, CatalogOrigin};
+use crate::replay::capture::{Direction, Message};
+use crate::replay::format::{Capture, Entry};
 use crate::venue::coinflex::conversation::{Conversation, Misunderstanding};
+use crate::venue::generic::Trial;
 
 /// Check configuration files, the secrets they name and the markets, without recording anything
 ///
@@ -19,7 +23,8 @@ use crate::venue::coinflex::conversation::{Conversation, Misunderstanding};
 #[command(after_help = "\
 Examples:
   feedtape check examples/demo.toml
-  feedtape check --online coinflex.toml    # also loads the list of markets and tries the login")]
+  feedtape check --online coinflex.toml    # also loads the list of markets and tries the login
+  feedtape check examples/bybit.toml --capture frames.jsonl    # which frames each route takes")]
 pub(super) struct Args {
     /// Configuration files that are to be recorded together
     #[arg(required = true, value_name = "FILE")]
@@ -27,6 +32,9 @@ pub(super) struct Args {
     /// Ask the exchanges, too: for their markets, and whether they take the login
     #[arg(long)]
     online: bool,
+    /// Try the protocols that the files describe on a capture, as `feedtape import` reads them
+    #[arg(long, value_name = "FRAMES", conflicts_with = "online")]
+    capture: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -35,6 +43,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let errors = logins.filter_map(|login| login.account().err());
     ConfigErrors::check(errors.flat_map(ConfigErrors::into_errors).collect())?;
 
+    if let Some(capture) = &args.capture {
+        return try_capture(&config, capture);
+    }
     let checked =
         if args.online { actix_rt::System::new().block_on(check_online(&config))? } else { check_offline(&config)? };
     let mut report = format!("{}: to be recorded into\n", config.database.display());
@@ -48,6 +59,36 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         report.push_str(&format!("{}: good: {subscribe} subscribe, {poll} poll, {login}, {names}\n", source.name));
     }
     super::written(io::stdout().write_all(report.as_bytes()))
+}
+
+/// Says how many frames of a capture each route of the described protocols takes, and shows the first that none does.
+fn try_capture(config: &Config, path: &Path) -> Result<Exit, Failure> {
+    let mut report = String::new();
+    let mut end = Exit::Good;
+    let described = config.sources.iter().filter_map(|source| Some((&source.name, source.protocol.as_ref()?)));
+    for (name, spec) in described {
+        let mut trial = Trial::default();
+        let mut capture = Capture::new(super::import::open(path)?, None);
+        let told = |error| Exit::Data.because(format!("{}: {error}", path.display()));
+        while let Some(entry) = capture.read().map_err(told)? {
+            if let Entry::Message(Message { direction: Direction::Received, body, .. }) = entry {
+                trial.frame(spec, &String::from_utf8_lossy(&body));
+            }
+        }
+        let Trial { taken, untaken } = trial;
+        for (what, frames) in taken {
+            report.push_str(&format!("{name}: {what}: {frames} frames\n"));
+        }
+        if let Some((first, frames)) = untaken {
+            end = Exit::Negative;
+            report.push_str(&format!("{name}: taken by nothing: {frames} frames, the first is\n{}\n", shown(&first)));
+        }
+    }
+    if report.is_empty() {
+        report.push_str("no source describes a protocol, so there is nothing to try\n");
+    }
+    super::written(io::stdout().write_all(report.as_bytes()))?;
+    Ok(end)
 }
 
 /// Says for each source what its names were checked against.

@@ -143,7 +143,7 @@ impl Target {
 }
 
 /// Opens a capture; what its name ends in says how it is compressed.
-fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
     if path == Path::new("-") {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }

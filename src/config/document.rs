@@ -316,6 +316,17 @@ impl<'d> Field<'d> {
         }
     }
 
+    /// A value of a type that describes itself.
+    pub(super) fn described<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        let Some(value) = plain(self.value.get_ref()) else {
+            return self.fail("a date or a decimal number has no place here; write texts and integers");
+        };
+        match T::deserialize(value) {
+            Ok(value) => Some(value),
+            Err(error) => self.fail(error.message().trim_end().to_owned()),
+        }
+    }
+
     /// A path, relative to the file's folder.
     pub(super) fn path(&self) -> Option<PathBuf> {
         self.text("the path of a file").map(|text| self.document.folder().join(text))
@@ -347,6 +358,26 @@ impl<'d> Field<'d> {
             _ => self.expected("a list"),
         }
     }
+}
+
+/// A value without its places; no dates, and no decimals, which no float shall touch.
+fn plain(value: &DeValue<'_>) -> Option<toml::Value> {
+    Some(match value {
+        DeValue::String(text) => toml::Value::String(text.to_string()),
+        DeValue::Integer(integer) => toml::Value::Integer(i64::from_str_radix(integer.as_str(), integer.radix()).ok()?),
+        DeValue::Boolean(value) => toml::Value::Boolean(*value),
+        DeValue::Array(values) => {
+            toml::Value::Array(values.iter().map(|value| plain(value.get_ref())).collect::<Option<_>>()?)
+        }
+        DeValue::Table(table) => {
+            let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+                let key: &std::borrow::Cow<'_, str> = key.get_ref();
+                Some((key.to_string(), plain(value.get_ref())?))
+            };
+            toml::Value::Table(table.iter().map(entry).collect::<Option<_>>()?)
+        }
+        DeValue::Float(_) | DeValue::Datetime(_) => return None,
+    })
 }
 
 fn join(path: &str, key: &str) -> String {

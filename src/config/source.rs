@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::{Host, Url};
 
 use crate::journal::{Plan, PollPlan, SubscribePlan, Timing};
 use crate::model::{Catalog, CatalogOrigin, MarketPattern, Timestamp, UserId};
+use crate::venue::generic::{self, Spec};
 use crate::venue::{Account, AccountKind, VENUES, Venue};
 
 use super::document::{Field, Section};
@@ -48,6 +50,8 @@ pub struct Source {
     pub subscribe: Vec<SubscribePlan>,
     /// What to ask for again and again.
     pub poll: Vec<PollPlan>,
+    /// The protocol, where the configuration describes it.
+    pub protocol: Option<Arc<Spec>>,
     pub(super) place: Place,
     pub(super) listing: Listing,
     pub(super) named: Named,
@@ -167,6 +171,7 @@ impl Source {
             first,
             subscribe: self.subscribe.clone(),
             poll: self.poll.clone(),
+            protocol: self.protocol.clone(),
             timing: self.timing.clone(),
         }
     }
@@ -209,6 +214,7 @@ impl Source {
             place: place(""),
             listing: Listing::default(),
             named: Named::default(),
+            protocol: None,
         })
     }
 
@@ -234,10 +240,22 @@ impl Source {
         if let Some(section) = section.optional("timing", Field::section) {
             read_timing(section, &mut timing, &mut pace);
         }
+        let is_generic = venue.is_some_and(|venue| venue.name() == generic::Generic.name());
+        let protocol: Option<Arc<Spec>> =
+            section.get("protocol").filter(|_| is_generic).and_then(|field| field.described()).map(Arc::new);
+        match (is_generic, section.has("protocol")) {
+            (true, false) => section.fail("protocol", "missing; describe the protocol in [source.protocol]"),
+            (false, true) => section.fail("protocol", "only a source of the venue `generic` has one; leave it out"),
+            _ => {}
+        }
         let mut reader = Wishes {
             venue,
             can_log_in: has_account || built_in,
             has_rest: !section.has("url") || section.has("rest_url"),
+            channels: match &protocol {
+                Some(spec) => generic::channels(spec),
+                None => venue.map(|venue| venue.profile().channels.to_vec()).unwrap_or_default(),
+            },
             endpoint: section.get("endpoint").and_then(|field| field.literal().map(str::to_owned)),
             named: Named::default(),
         };
@@ -270,6 +288,7 @@ impl Source {
             place,
             listing,
             named: reader.named,
+            protocol,
         })
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Wishes {
     pub(super) venue: Option<&'static dyn Venue>,
     pub(super) can_log_in: bool,
     pub(super) has_rest: bool,
+    /// What can be subscribed to.
+    pub(super) channels: Vec<Channel>,
     /// The name of the endpoint, if it was given by name.
     pub(super) endpoint: Option<String>,
     pub(super) named: Named,
@@ -34,17 +36,17 @@ pub(super) struct Wishes {
 
 impl Wishes {
     pub(super) fn subscribe(&mut self, mut section: Section<'_>) -> Option<SubscribePlan> {
-        let channels = self.venue.map(|venue| &*venue.profile().channels);
+        let channels = self.venue.map(|_| &self.channels);
         let channel = section.required("method", "name what to subscribe to", |field| {
             let text = field.text("a method")?;
             let channels = channels?;
             match channels.iter().find(|channel| channel.method == text) {
                 Some(channel) if channel.needs_login && !self.can_log_in => no_login(field, text),
-                Some(channel) => self.at_endpoint(field, channel),
+                Some(channel) => self.at_endpoint(field, channel).cloned(),
                 None => unknown_method(field, text, channels.iter().map(|channel| channel.method.as_ref())),
             }
         });
-        let markets = match channel {
+        let markets = match &channel {
             Some(channel) if !channel.by_market => {
                 if section.get("markets").is_some() {
                     section.fail("markets", format!("`{}` is for all markets; leave this out", channel.method));
@@ -54,7 +56,7 @@ impl Wishes {
             _ => section.required("markets", "name them, or write [\"*\"] for all", read_patterns),
         };
         let stale_after = section.get("stale_after").map(|field| field.duration(TIMEOUT_MIN..=DURATION_MAX));
-        let options = channel.map(|channel| read_options(&mut section, channel));
+        let options = channel.as_ref().map(|channel| read_options(&mut section, channel));
         section.finish();
         let markets = self.name_markets(markets?);
         let (method, stale_after) = (channel?.method.to_string(), optional(stale_after)?);
@@ -98,7 +100,7 @@ impl Wishes {
     }
 
     /// The channel, if the endpoint that is used has it.
-    fn at_endpoint(&self, field: &Field<'_>, channel: &'static Channel) -> Option<&'static Channel> {
+    fn at_endpoint<'c>(&self, field: &Field<'_>, channel: &'c Channel) -> Option<&'c Channel> {
         match self.endpoint.as_deref() {
             Some(endpoint) if !channel.endpoints.is_empty() && !channel.endpoints.contains(&endpoint) => {
                 let there = channel.endpoints.join("`, `");

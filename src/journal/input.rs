@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::model::{Catalog, CloseCause, MarketPattern, UserId};
+use crate::venue::generic::Spec;
 
 use super::Record;
 
@@ -113,6 +114,9 @@ pub struct Plan {
     pub subscribe: Vec<SubscribePlan>,
     /// What to ask for again and again.
     pub poll: Vec<PollPlan>,
+    /// The protocol, where the configuration describes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Arc<Spec>>,
     /// Time-outs.
     pub timing: Timing,
 }

@@ -66,7 +66,7 @@ impl<R: BufRead> Capture<R> {
     /// If reading fails, or the line is no record of the format.
     pub fn read(&mut self) -> Result<Option<Entry<'_>>, CaptureError> {
         loop {
-            let Some((line, number)) = self.reader.line()? else { return Ok(None) };
+            let Some((line, _)) = self.reader.line()? else { return Ok(None) };
             if line.trim_ascii().is_empty() {
                 continue;
             }

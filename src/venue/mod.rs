@@ -8,6 +8,7 @@ pub mod binance;
 pub mod bitstamp;
 pub mod coinflex;
 mod feed;
+pub mod generic;
 pub mod kraken;
 mod profile;
 mod rest;
@@ -31,8 +32,14 @@ pub use profile::{
 pub use rest::{RestMethod, RestRequest};
 
 /// Every venue feedtape knows.
-pub static VENUES: &[&dyn Venue] =
-    &[&coinflex::CoinFlex, &binance::BINANCE, &binance::BINANCE_US, &bitstamp::Bitstamp, &kraken::Kraken];
+pub static VENUES: &[&dyn Venue] = &[
+    &coinflex::CoinFlex,
+    &binance::BINANCE,
+    &binance::BINANCE_US,
+    &bitstamp::Bitstamp,
+    &kraken::Kraken,
+    &generic::Generic,
+];
 
 /// The venue of that name.
 #[must_use]

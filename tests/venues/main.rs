@@ -4,6 +4,7 @@ mod binance;
 mod bitstamp;
 mod captures;
 mod examples;
+mod generic;
 mod kraken;
 mod listing;
 #[path = "../connection/peer.rs"]

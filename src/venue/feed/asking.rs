@@ -23,6 +23,7 @@ impl<P: Protocol> Feed<P> {
         if !self.is_open {
             return None;
         }
+        self.fetch_registry(at, out);
         self.log_in(at, out);
         self.drop_unwanted(at, out);
         self.renew_broken(at, out);
@@ -30,6 +31,19 @@ impl<P: Protocol> Feed<P> {
         self.fetch_snapshots(at, out);
         self.keep_alive(at, out);
         self.next_deadline(at)
+    }
+
+    /// Asks for the list of markets, once in a session.
+    fn fetch_registry(&mut self, at: Stamp, out: &mut Output) {
+        if self.has_asked_registry {
+            return;
+        }
+        if let Some(path) = self.protocol.registry_path()
+            && self.requests.take(at.mono)
+        {
+            self.has_asked_registry = true;
+            out.actions.push(Action::Rest(RestRequest::get(self.take_request(Asked::Registry), path)));
+        }
     }
 
     fn log_in(&mut self, at: Stamp, out: &mut Output) {
@@ -115,7 +129,9 @@ impl<P: Protocol> Feed<P> {
     /// Asks for what is wanted and was not asked for, batch by batch.
     fn ask_for_wanted(&mut self, at: Stamp, out: &mut Output) {
         let registry = self.protocol.registry_channel().map(str::to_owned);
-        let awaits_registry = registry.is_some() && !self.markets.are_listed() && at.mono < self.registry_until;
+        let awaits_registry = (registry.is_some() || self.protocol.registry_path().is_some())
+            && !self.markets.are_listed()
+            && at.mono < self.registry_until;
         let is_logged_in = self.login == LoginState::Done;
         let due = self.streams.select(|stream| {
             let kind = &stream.kind;

@@ -187,6 +187,11 @@ pub(in crate::venue) trait Protocol: Send {
         None
     }
 
+    /// Path and query of a REST answer that lists the markets, for sessions that ask for it themselves.
+    fn registry_path(&self) -> Option<String> {
+        None
+    }
+
     /// A frame that asks for something.
     fn subscribe(&self, ask: &Ask<'_>) -> Outgoing;
 

@@ -56,6 +56,8 @@ pub(super) struct Subscribed {
 pub(super) enum Asked {
     /// The token of a login.
     Login,
+    /// The list of markets.
+    Registry,
     /// A stream's snapshot.
     Snapshot(StreamRef),
 }
@@ -95,6 +97,8 @@ pub(in crate::venue) struct Feed<P> {
     pub(super) is_open: bool,
     pub(super) login: LoginState,
     pub(super) login_tries: u32,
+    /// Whether the list of markets was asked for by REST.
+    pub(super) has_asked_registry: bool,
     /// Until when the list of markets is waited for, by the monotonic clock.
     pub(super) registry_until: i64,
     pub(super) sends: Bucket,
@@ -123,6 +127,7 @@ impl<P: Protocol> Feed<P> {
             is_open: false,
             login: LoginState::Unwanted,
             login_tries: 0,
+            has_asked_registry: false,
             registry_until: 0,
             sends: Bucket::new(sends),
             requests: Bucket::new(requests),
