@@ -2,6 +2,7 @@
 
 mod disk;
 mod kill;
+mod power;
 mod process;
 mod reload;
 mod scene;

@@ -145,12 +145,17 @@ impl Recorder {
         }
     }
 
-    /// Waits until it reports anything, after having reported what there is.
-    pub fn until_it_goes_on(&mut self) {
+    /// What it has reported until now.
+    pub fn so_far(&mut self) -> Reported {
         while let Ok(line) = self.lines.try_recv() {
             self.take(&line);
         }
-        let so_far = self.reported.values().sum();
+        self.reported.clone()
+    }
+
+    /// Waits until it reports anything, after having reported what there is.
+    pub fn until_it_goes_on(&mut self) {
+        let so_far = self.so_far().values().sum();
         self.until_reported(so_far);
     }
 
