@@ -2,4 +2,5 @@
 
 mod books;
 mod day;
+mod gaps;
 mod world;

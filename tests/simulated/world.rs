@@ -355,7 +355,7 @@ impl World {
     }
 }
 
-fn account(user: UserId) -> Arc<Account> {
+pub fn account(user: UserId) -> Arc<Account> {
     Arc::new(Account::User(UserAccount {
         user,
         cookie: Secret::new("cookie".into()),
