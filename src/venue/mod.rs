@@ -6,6 +6,7 @@
 mod account;
 pub mod binance;
 pub mod bitstamp;
+pub mod coinbase;
 pub mod coinflex;
 mod feed;
 pub mod generic;
@@ -37,6 +38,7 @@ pub static VENUES: &[&dyn Venue] = &[
     &binance::BINANCE,
     &binance::BINANCE_US,
     &bitstamp::Bitstamp,
+    &coinbase::Coinbase,
     &kraken::Kraken,
     &generic::Generic,
 ];

@@ -3,6 +3,7 @@
 mod binance;
 mod bitstamp;
 mod captures;
+mod coinbase;
 mod examples;
 mod generic;
 mod kraken;

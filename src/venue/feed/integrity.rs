@@ -36,6 +36,10 @@ impl<P: Protocol> Feed<P> {
             Asking::Idle | Asking::Asked | Asking::Refused => return,
         }
         self.streams.data(stream, at);
+        if self.is_late && integrity.scope == Scope::Connection {
+            // What it says is older than what came after it: no state begins with it.
+            return;
+        }
         if is_damaged {
             return self.lose(at, stream, at.wall, GapCause::NotUnderstood, "a field is missing or unreadable", out);
         }
@@ -97,6 +101,7 @@ impl<P: Protocol> Feed<P> {
         let Some(integrity) = scheme.into_iter().find(|integrity| of_connection(*integrity)) else { return };
         let tracker = self.trackers.entry(Sequence::Connection).or_insert_with(|| Tracker::new(integrity.scheme));
         let step = tracker.take(position, Kind::Update);
+        self.is_late = step == Step::Repeated;
         for stream in self.streams.select(|stream| stream.asking != Asking::Idle) {
             if of_connection(self.rules(stream).0) {
                 self.judge(at, stream, Kind::Update, step.clone(), out);

@@ -202,6 +202,12 @@ fn places_of(text: &str) -> u8 {
     places.clamp(0, PLACES_MAX.into()) as u8
 }
 
+/// The decimal places of an increment (`0.01`), and the increment in units of those.
+pub(in crate::venue) fn increment(text: &str) -> Option<(u8, Option<i64>)> {
+    let places = places_of(text);
+    Some((places, Number::of_units(text, places)?.as_scaled()))
+}
+
 /// A market that no catalog has: its name says as much of its assets as it does.
 fn unlisted(name: &str) -> Market {
     let (base, counter) = name.split_once(['/', '-', '_', ':']).unwrap_or((name, ""));

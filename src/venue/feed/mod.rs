@@ -10,6 +10,7 @@ mod asking;
 mod heard;
 mod integrity;
 mod json;
+mod listing;
 mod markets;
 mod pace;
 mod reading;
@@ -28,7 +29,8 @@ use crate::model::{Asset, Market, Stamp, Timestamp};
 use crate::venue::{Account, Channel, Outgoing, Profile, RestRequest};
 
 pub(in crate::venue) use json::{Fields, Raw};
-pub(in crate::venue) use markets::asset;
+pub(in crate::venue) use listing::listing;
+pub(in crate::venue) use markets::{asset, increment};
 pub(in crate::venue) use reading::{Reading, id};
 pub(in crate::venue) use recent::Recent;
 pub(in crate::venue) use session::Feed;

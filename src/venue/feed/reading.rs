@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Event, Id, Level, MarketRef, Price, Quantity, Seq, Side, Stamp, TimeUnit, Timestamp, UnknownReason,
+    Event, Id, Level, MarketRef, Patch, Price, Quantity, Seq, Side, Stamp, TimeUnit, Timestamp, UnknownReason,
 };
 
 use super::markets::Markets;
@@ -117,6 +117,34 @@ impl<'r> Reading<'r> {
     pub(in crate::venue) fn quantity(&mut self, market: MarketRef, name: &str, text: Option<&str>) -> Option<Quantity> {
         let quantity = text.and_then(|text| self.markets.quantity(market, text));
         self.number(name, text, quantity)
+    }
+
+    /// A price that may be absent, or, where there is none, null or an empty text.
+    pub(in crate::venue) fn price_field(&mut self, market: MarketRef, fields: &Fields<'_>, name: &str) -> Patch<Price> {
+        self.field(fields, name, |reading, text| reading.price(market, name, text))
+    }
+
+    /// A quantity of the base asset, likewise.
+    pub(in crate::venue) fn quantity_field(
+        &mut self,
+        market: MarketRef,
+        fields: &Fields<'_>,
+        name: &str,
+    ) -> Patch<Quantity> {
+        self.field(fields, name, |reading, text| reading.quantity(market, name, text))
+    }
+
+    fn field<T>(
+        &mut self,
+        fields: &Fields<'_>,
+        name: &str,
+        read: impl FnOnce(&mut Self, Option<&str>) -> Option<T>,
+    ) -> Patch<T> {
+        match fields.get(name) {
+            None => Patch::Absent,
+            Some(raw) if raw.is_null() || raw.text() == "\"\"" => Patch::Null,
+            Some(raw) => read(self, raw.number()).map_or(Patch::Absent, Patch::Value),
+        }
     }
 
     /// An amount of the counter asset, where there is one.

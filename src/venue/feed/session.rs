@@ -107,6 +107,8 @@ pub(in crate::venue) struct Feed<P> {
     pub(super) rests: HashMap<u64, Asked, foldhash::fast::FixedState>,
     pub(super) next_request: u64,
     pub(super) keepalive_at: i64,
+    /// Whether the frame at hand came before, by the number that all frames of its connection have.
+    pub(super) is_late: bool,
     /// Whether something but data came, so that there may be something to do.
     pub(super) has_news: bool,
     unknown_fields: HashSet<String>,
@@ -135,6 +137,7 @@ impl<P: Protocol> Feed<P> {
             rests: HashMap::default(),
             next_request: 0,
             keepalive_at: i64::MAX,
+            is_late: false,
             has_news: false,
             unknown_fields: HashSet::new(),
             deadline: None,
@@ -339,6 +342,7 @@ impl<P: Protocol> Feed<P> {
 
     fn received(&mut self, seq: Seq, at: Stamp, frame: &[u8], out: &mut Output) {
         let start = out.events.len();
+        self.is_late = false;
         let mut reading = Reading::new(seq, at, &mut self.markets, &mut out.events);
         match std::str::from_utf8(frame) {
             Ok(text) => self.protocol.received(text, &mut reading),
