@@ -142,7 +142,8 @@ fn the_documented_messages_become_rows() {
     let price = |price: &Patch<Price>| scaled(&price.value().unwrap().0);
     assert_eq!([price(&ticker.last), price(&ticker.bid), price(&ticker.ask)], [2_193_298, 2_193_198, 2_193_398]);
     assert_eq!([price(&ticker.low), price(&ticker.high)], [2_183_529, 2_301_118]);
-    assert_eq!(scaled(&ticker.volume.value().unwrap().0), 1_603_828_770_938);
+    // Finer than the quantity that came first.
+    assert_eq!(ticker.volume.value().unwrap().0, Number::Text(Box::new("16038.28770938".to_owned())));
     let script = Script::replay("coinbase", [LEVELS]);
     assert_eq!(levels(&script), [(true, vec!["Bid 2192173 6317902".to_owned(), "Bid 2192130 2000000".to_owned()])]);
     let script = Script::replay("coinbase", [HEARTBEAT]);
@@ -245,10 +246,10 @@ fn a_snapshot_of_five_megabytes_is_recorded_from_the_wire_at_the_scales_of_the_l
         server.rest_url()
     );
     recording.until(&sources, "SELECT count(*) = 44000 FROM book_levels WHERE quantity = '0.04761770'");
-    assert_eq!(
-        recording.rows("SELECT DISTINCT state || ' ' || reason FROM transition WHERE state = 'covered'"),
-        ["covered proved"]
-    );
+    // At the end, what came behind the last frame is not known.
+    let states = "SELECT reason FROM transition t JOIN stream s ON s.id = t.stream \
+         WHERE channel = 'level2' AND state = 'covered' ORDER BY t.id";
+    assert_eq!(recording.rows(states), ["proved", "unverifiable"]);
 }
 
 #[test]
