@@ -8,9 +8,11 @@ pub mod binance;
 pub mod bitstamp;
 pub mod coinbase;
 pub mod coinflex;
+pub mod derive;
 mod feed;
 pub mod generic;
 pub mod kraken;
+pub mod okx;
 mod profile;
 mod rest;
 mod streams;
@@ -39,7 +41,9 @@ pub static VENUES: &[&dyn Venue] = &[
     &binance::BINANCE_US,
     &bitstamp::Bitstamp,
     &coinbase::Coinbase,
+    &derive::Derive,
     &kraken::Kraken,
+    &okx::Okx,
     &generic::Generic,
 ];
 

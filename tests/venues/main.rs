@@ -8,6 +8,7 @@ mod examples;
 mod generic;
 mod kraken;
 mod listing;
+mod okx;
 #[path = "../connection/peer.rs"]
 #[allow(dead_code, reason = "its scripts of broken connections are for other tests")]
 mod peer;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Event, Id, Level, MarketRef, Patch, Price, Quantity, Seq, Side, Stamp, TimeUnit, Timestamp, UnknownReason,
+    Event, Id, Level, MarketRef, Number, Patch, Price, Quantity, Seq, Side, Stamp, TimeUnit, Timestamp, UnknownReason,
 };
 
 use super::markets::Markets;
@@ -157,6 +157,48 @@ impl<'r> Reading<'r> {
         let amount = self.markets.amount(asset, text);
         let (places, amount) = self.number("amount", Some(text), amount)?;
         Some((places, amount, asset.into()))
+    }
+
+    /// Amounts of an asset, all with the same decimal places, and its name. `None` if there are none.
+    pub(in crate::venue) fn amounts<const N: usize>(
+        &mut self,
+        asset: &str,
+        texts: [Option<&str>; N],
+    ) -> Option<(u8, [Option<Quantity>; N], Arc<str>)> {
+        // The places of an asset that no list has grow with what is read of it.
+        for text in texts.into_iter().flatten() {
+            self.markets.amount(asset, text);
+        }
+        let (mut places, mut amounts) = (None, [const { None }; N]);
+        for (amount, text) in amounts.iter_mut().zip(texts) {
+            let Some(text) = text else { continue };
+            let (of_all, value, _) = self.amount(asset, text)?;
+            (places, *amount) = (Some(of_all), Some(value));
+        }
+        Some((places?, amounts, asset.into()))
+    }
+
+    /// What is left of an order: what was ordered less what was traded, negative to sell. `None` if that is not said, or
+    /// beyond 64 bits, where the frame has both.
+    pub(in crate::venue) fn left(
+        &mut self,
+        market: MarketRef,
+        ordered: Option<&str>,
+        traded: Option<&str>,
+        is_bid: bool,
+    ) -> Option<Quantity> {
+        let ordered = self.quantity(market, "ordered", Some(ordered?))?;
+        let traded = traded.and_then(|text| self.quantity(market, "traded", Some(text)));
+        let left = match (ordered.0, traded.map(|traded| traded.0)) {
+            (Number::Scaled(ordered), Some(Number::Scaled(traded))) => Number::Scaled(ordered.checked_sub(traded)?),
+            (ordered, None | Some(Number::Scaled(0))) => ordered,
+            _ => return None,
+        };
+        Some(Quantity(match left {
+            Number::Scaled(left) if !is_bid => Number::Scaled(-left),
+            Number::Text(left) if !is_bid => Number::Text(Box::new(format!("-{left}"))),
+            left => left,
+        }))
     }
 
     fn number<T>(&mut self, name: &str, text: Option<&str>, value: Option<T>) -> Option<T> {

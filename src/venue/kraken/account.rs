@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::crypto::{Secret, hmac_sha512, sha256};
 use crate::model::{
-    Balance, Event, MarketRef, Number, OrderEvent, OrderKind, Patch, Quantity, Stamp, Trade, TradeSide, UnknownReason,
+    Balance, Event, MarketRef, OrderEvent, OrderKind, Patch, Quantity, Stamp, Trade, TradeSide, UnknownReason,
 };
 use crate::venue::feed::{Fields, Kind, Position, Raw, Reading, Refusal, Topic, id};
 use crate::venue::{KeyAccount, RestMethod, RestRequest};
@@ -141,27 +141,12 @@ fn execution(fields: &Fields<'_>, reading: &mut Reading<'_>) {
     let price = fields.number("limit_price").and_then(|text| reading.price(market, "limit_price", Some(text)));
     let quantity = match kind {
         OrderKind::Closed if what == "filled" => Some(Quantity::scaled(0)),
-        _ => is_bid.and_then(|is_bid| remaining(fields, market, is_bid, reading)),
+        _ => {
+            is_bid.and_then(|is_bid| reading.left(market, fields.number("order_qty"), fields.number("cum_qty"), is_bid))
+        }
     };
     let (tonce, own) = (Patch::Absent, true);
     reading.put(Event::Order(OrderEvent { kind, market, id: order, quantity, price, time, tonce, own }));
-}
-
-/// What is left of an order: what was ordered less what was traded.
-fn remaining(fields: &Fields<'_>, market: MarketRef, is_bid: bool, reading: &mut Reading<'_>) -> Option<Quantity> {
-    let ordered = fields.number("order_qty").and_then(|text| reading.quantity(market, "order_qty", Some(text)))?;
-    let traded = fields.number("cum_qty").and_then(|text| reading.quantity(market, "cum_qty", Some(text)));
-    let left = match (ordered.0, traded.map(|traded| traded.0)) {
-        (Number::Scaled(ordered), Some(Number::Scaled(traded))) => Number::Scaled(ordered - traded),
-        (ordered, None | Some(Number::Scaled(0))) => ordered,
-        // Beyond 64 bits; the frame has both.
-        _ => return None,
-    };
-    Some(Quantity(match left {
-        Number::Scaled(left) if !is_bid => Number::Scaled(-left),
-        Number::Text(left) if !is_bid => Number::Text(Box::new(format!("-{left}"))),
-        left => left,
-    }))
 }
 
 /// A trade of an order of ours.
