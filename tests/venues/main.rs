@@ -4,6 +4,7 @@ mod binance;
 mod bitstamp;
 mod captures;
 mod coinbase;
+mod derive;
 mod examples;
 mod generic;
 mod kraken;

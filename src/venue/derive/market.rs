@@ -33,6 +33,7 @@ pub(super) fn trades(name: &str, data: &[Raw<'_>], reading: &mut Reading<'_>) {
         latest = trade.time.max(latest);
         reading.put(Event::Trade(Box::new(trade)));
         fields.ignore(&[
+            "batch_status",
             "expected_rebate",
             "extra_fee",
             "index_price",
@@ -44,6 +45,7 @@ pub(super) fn trades(name: &str, data: &[Raw<'_>], reading: &mut Reading<'_>) {
             "rfq_id",
             "subaccount_id",
             "trade_fee",
+            "tx_hash",
             "wallet",
         ]);
         reading.leftovers("trades", &fields);
