@@ -184,7 +184,9 @@ fn a_change_of_a_balance_that_is_missing_shows_with_the_next_one() {
     // 23 digits at 18 places are more than 64 bits hold.
     assert_eq!(totals[0], (12, Number::Scaled(35_003_062_880_558)));
     assert_eq!(totals[1], (18, Number::Text(Box::new("10581.779418721074588722".to_owned()))));
-    assert_eq!(timeline(&all(&[0, 2, 3]), "subaccount.balances"), "2 checksum_failed, 3 unverifiable, 4 not_running");
+    // Since when it is missing cannot be told: another asset's change, or another subaccount's, says nothing of it.
+    let lost = "1 checked, 2 checksum_failed, 3 unverifiable, 4 not_running";
+    assert_eq!(timeline(&all(&[0, 2, 3]), "subaccount.balances"), lost);
     assert_eq!(timeline(&all(&[0, 0, 1]), "subaccount.balances"), "1 checked, 3 unverifiable, 4 not_running");
 }
 
@@ -243,7 +245,7 @@ fn the_account_is_recorded_and_its_key_and_signature_are_kept_nowhere() {
     recording.until(
         &sources,
         "SELECT (SELECT count(*) FROM balances) = 1 AND (SELECT count(*) FROM fills) = 1 \
-         AND (SELECT count(*) FROM my_orders) = 1",
+         AND (SELECT count(*) FROM my_orders WHERE order_id = 'abc-123') = 1",
     );
     let signatures = server.heard();
     let login: serde_json::Value =

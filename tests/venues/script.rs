@@ -57,6 +57,7 @@ impl Script {
 
     /// A connection that is open, with this to record.
     pub fn open(plan: Plan, account: Option<Arc<Account>>) -> Self {
+        let plan = Plan { logs_in: account.is_some(), ..plan };
         let mut script = Self::new(&plan.venue, account);
         script.give(&Input::Connecting(Arc::new(plan)));
         script.give(&Input::Opened(Opened { peer: None }));
