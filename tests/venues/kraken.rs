@@ -335,6 +335,7 @@ fn the_account_is_recorded_with_a_token_that_is_kept_nowhere() {
         ["O7IBL5-O2V6X-EEXY4U buy open 44940.0 0.02014889"]
     );
     assert_eq!(recording.rows("SELECT asset, total, is_snapshot FROM balances"), ["BTC 1.2000000000 1"]);
+    assert_eq!(recording.verify(), "");
     // The second copy of the fill had the number of the first.
     assert_eq!(recording.rows("SELECT check_name FROM finding"), ["came_twice"]);
 }

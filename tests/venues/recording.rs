@@ -72,6 +72,14 @@ impl Recording {
         rows.unwrap().map(Result::unwrap).collect()
     }
 
+    /// What `feedtape verify` says: whether the rows follow from the journal.
+    pub fn verify(&self) -> String {
+        let output = assert_cmd::Command::cargo_bin("feedtape").unwrap().arg("verify").arg(self.database()).output();
+        let output = output.unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        if output.status.success() { String::new() } else { told }
+    }
+
     /// Whether a text is anywhere in the database's files, or in the bodies of its journal.
     pub fn holds(&self, text: &str) -> bool {
         let is_in_file = fs::read_dir(self.folder.path()).unwrap().any(|entry| {

@@ -63,8 +63,8 @@ impl<P: Protocol> Feed<P> {
             }
             Login::Impossible(message) => self.login_refused(at, &Refusal { message, ..Refusal::default() }, out),
             Login::Rest(request) => {
-                let request = RestRequest { request: self.take_request(Asked::Login), ..request };
-                out.actions.push(Action::Rest(request));
+                out.actions.push(Action::Rest(RestRequest { request: self.next_login_request, ..request }));
+                self.next_login_request += 1;
                 self.login = LoginState::Begun(self.reply_due(at));
             }
         }

@@ -206,6 +206,11 @@ pub(in crate::venue) trait Protocol: Send {
     /// Reads a frame.
     fn received(&mut self, text: &str, reading: &mut Reading<'_>);
 
+    /// Whether there is a login at all, once for a connection; not so where each request to subscribe is signed.
+    fn has_login(&self) -> bool {
+        true
+    }
+
     /// Begins a login; `None` if each request to subscribe is signed instead. `id` is a fresh request's number.
     fn login(&mut self, account: &Account, id: i64, at: Stamp) -> Option<Login> {
         let _ = (account, id, at);

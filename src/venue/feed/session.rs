@@ -51,11 +51,18 @@ pub(super) struct Subscribed {
     pub(super) splicing: Splicing,
 }
 
+/// Requests of logins are numbered from here, so that the numbers of the others, and what their answers mean, are the
+/// same in a rebuild, where nobody logs in.
+pub(super) const LOGIN_REQUESTS: u64 = 1 << 32;
+
+/// Whether a request's number is that of a login. An import has no numbers, which is the greatest.
+pub(super) fn is_login(request: u64) -> bool {
+    (LOGIN_REQUESTS..u64::MAX).contains(&request)
+}
+
 /// What a session asked for by REST.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Asked {
-    /// The token of a login.
-    Login,
     /// The list of markets.
     Registry,
     /// A stream's snapshot.
@@ -106,6 +113,7 @@ pub(in crate::venue) struct Feed<P> {
     pub(super) next_id: i64,
     pub(super) rests: HashMap<u64, Asked, foldhash::fast::FixedState>,
     pub(super) next_request: u64,
+    pub(super) next_login_request: u64,
     pub(super) keepalive_at: i64,
     /// Whether the frame at hand came before, by the number that all frames of its connection have.
     pub(super) is_late: bool,
@@ -136,6 +144,7 @@ impl<P: Protocol> Feed<P> {
             next_id: 1,
             rests: HashMap::default(),
             next_request: 0,
+            next_login_request: LOGIN_REQUESTS,
             keepalive_at: i64::MAX,
             is_late: false,
             has_news: false,
@@ -165,6 +174,7 @@ impl<P: Protocol> Feed<P> {
         self.protocol.take_plan(plan);
         self.login = match self.login {
             LoginState::Unwanted | LoginState::Due(_) if plan.wants_login() && is_withheld => LoginState::Refused,
+            LoginState::Unwanted if plan.wants_login() && !self.protocol.has_login() => LoginState::Done,
             LoginState::Unwanted if plan.wants_login() => LoginState::Due(at.mono),
             LoginState::Refused if was_withheld && !is_withheld => LoginState::Due(at.mono),
             login => login,
@@ -426,7 +436,7 @@ impl<P: Protocol> Session for Feed<P> {
     }
 
     fn entrust(&mut self, request: u64, answer: &[u8]) {
-        if matches!(self.rests.get(&request), Some(Asked::Login)) {
+        if is_login(request) {
             self.protocol.entrust(answer);
         }
     }

@@ -6,7 +6,7 @@ use crate::venue::streams::Asking;
 use crate::venue::{Action, Output, RestRequest, SnapshotSource, Splice};
 
 use super::asking::retry;
-use super::session::{Asked, Feed};
+use super::session::{Asked, Feed, is_login};
 use super::{Position, Protocol, Reading, Refusal};
 
 /// How far updates are joined to a snapshot.
@@ -165,7 +165,7 @@ impl<P: Protocol> Feed<P> {
         }
         let is_good = answer.status == Some(200) && answer.error.is_none();
         match asked {
-            Some(Asked::Login) => {
+            _ if is_login(answer.request) => {
                 let verdict = if is_good { self.protocol.login_answer(body) } else { Err(unanswered(answer)) };
                 match verdict {
                     Ok(()) => self.logged_in(at, out),

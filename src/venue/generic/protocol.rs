@@ -105,6 +105,10 @@ impl Protocol for Described {
         }
     }
 
+    fn has_login(&self) -> bool {
+        self.spec.login.is_some()
+    }
+
     fn login(&mut self, account: &Account, id: i64, now: Stamp) -> Option<Login> {
         let login = self.spec.login.as_ref()?;
         let Some(account) = account.as_key() else {
