@@ -2,7 +2,9 @@
 
 mod disk;
 mod kill;
+mod panics;
 mod power;
 mod process;
 mod reload;
 mod scene;
+mod secrets;

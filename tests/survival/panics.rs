@@ -1,0 +1,62 @@
+//! A panic, wherever it happens.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use feedtape::config::Config;
+use feedtape::recorder;
+
+use crate::scene::{Recorder, Recording, Scene, record, verify};
+
+/// What the process below is told, by its environment.
+const CONFIG: &str = "FEEDTAPE_TEST_CONFIG";
+const WHERE: &str = "FEEDTAPE_TEST_PANIC";
+
+/// The recorder of the program, in a process that panics when it has recorded for a while.
+#[test]
+#[ignore = "a process of its own, which the test below starts"]
+fn the_process_that_panics() {
+    let (Ok(config), Ok(place)) = (std::env::var(CONFIG), std::env::var(WHERE)) else { return };
+    feedtape::exit::end_with_the_first_panic();
+    let config = Config::load(&[PathBuf::from(config)]).unwrap();
+    actix_rt::System::new().block_on(async {
+        let recorder = recorder::Recorder::start(&config).await.unwrap();
+        let view = recorder.view();
+        loop {
+            view.sink.committed().await;
+            for (session, seq) in view.sink.take_durable() {
+                println!("{{\"session\":{session},\"seq\":{seq}}}");
+            }
+            if view.sink.frames() > 1_000 {
+                match place.as_str() {
+                    "task" => drop(actix_rt::spawn(async { panic!("in a task") })),
+                    "thread" => drop(std::thread::spawn(|| panic!("on a thread"))),
+                    "arbiter" => drop(actix_rt::Arbiter::new().spawn(async { panic!("on an arbiter") })),
+                    _ => panic!("where the recorder is awaited"),
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_panic_anywhere_ends_the_process_with_70_and_what_was_reported_is_there() {
+    for place in ["task", "thread", "arbiter", "main"] {
+        let scene = Scene::new();
+        let config = scene.config(&scene.path("test.db"), "");
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "panics::the_process_that_panics", "--ignored", "--nocapture"]);
+        command.env(CONFIG, &config).env(WHERE, place);
+        let (reported, status, told) = Recorder::start(command).end();
+        assert_eq!(status.code(), Some(70), "{place}: {told}");
+        assert!(!reported.is_empty(), "{place}");
+        Recording::open(&scene.path("test.db")).has_all(&reported, place);
+        let mut recorder = Recorder::start(record(&config));
+        recorder.until_reported(0);
+        recorder.signal("TERM");
+        assert_eq!(recorder.end().1.code(), Some(0));
+        let outcomes = "SELECT outcome FROM run ORDER BY id";
+        assert_eq!(Recording::open(&scene.path("test.db")).rows(outcomes), ["killed", "stopped"], "{place}");
+        verify(&scene.path("test.db"), place);
+    }
+}
