@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
-use crate::model::{AssetCode, BookOrder, Check, OrderEvent, OrderKind, Quantity, Stamp, Timestamp, Trade, TradeSide};
+use crate::model::{
+    AssetCode, Balance, BookOrder, Check, OrderEvent, OrderKind, Quantity, Stamp, Timestamp, Trade, TradeSide,
+};
 
 use super::check::{Found, SETTLING_TIME};
 use super::markets::Codes;
@@ -120,14 +122,10 @@ impl Ledger {
     }
 
     /// A list of balances came. Where the parts of one do not add up, that is a contradiction in itself.
-    pub(super) fn balances(
-        &mut self,
-        at: Stamp,
-        list: &[(AssetCode, Option<Quantity>, Option<Quantity>, Option<Quantity>)],
-        found: &mut Vec<Found>,
-    ) {
+    pub(super) fn balances(&mut self, at: Stamp, list: &[Balance], found: &mut Vec<Found>) {
         let mut all = Vec::new();
-        for (asset, available, reserved, total) in list {
+        for Balance { asset, available, reserved, total, .. } in list {
+            let Some(asset) = asset else { continue };
             self.told(at, *asset, available.as_ref());
             let plain = |amount: &Option<Quantity>| amount.as_ref().and_then(Quantity::as_scaled);
             let (available, reserved, total) = (plain(available), plain(reserved), plain(total));

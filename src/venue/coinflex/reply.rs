@@ -2,9 +2,9 @@
 
 use crate::crypto::Nonce;
 use crate::model::{
-    AccountEvent, AssetCode, Balance, BookOrder, BookSnapshot, CloseCause, CommandSent, Coverage, Estimate, Event,
-    GapCause, MarketRef, OwnOrders, ReplyReceived, Seq, SessionChange, Stamp, StreamRef, SubscriptionChange,
-    TickerKind, UnknownReason,
+    AccountEvent, AssetCode, BookOrder, BookSnapshot, CloseCause, CommandSent, Coverage, Estimate, Event, GapCause,
+    MarketRef, OwnOrders, ReplyReceived, Seq, SessionChange, Stamp, StreamRef, SubscriptionChange, TickerKind,
+    UnknownReason,
 };
 use crate::venue::{Action, Outgoing, Output};
 
@@ -134,9 +134,8 @@ impl CoinFlexSession {
                 for (n, fields) in message.list.iter().flatten().enumerate() {
                     let read = Reader::item(text, fields, n, problems);
                     let Some(Event::Balance(balance)) = notice::balance(&self.markets, true, read) else { continue };
-                    let Balance { asset, available, reserved, total, .. } = &balance;
-                    list.extend(asset.map(|asset| (asset, available.clone(), reserved.clone(), total.clone())));
-                    out.events.push(Event::Balance(balance));
+                    out.events.push(Event::Balance(balance.clone()));
+                    list.push(balance);
                 }
                 self.ledger.balances(at, &list, &mut self.found);
                 self.missing_list(message, problems);
