@@ -9,7 +9,7 @@ use feedtape::venue::by_name;
 
 use crate::captures;
 use crate::recording::Recording;
-use crate::script::{Script, mutations, plan};
+use crate::script::{Script, Wanted, mutations, plan};
 use crate::server::Server;
 
 const HEARTBEAT: &str = r#"{"channel":"heartbeats","client_id":"","timestamp":"2023-06-23T20:31:26.122969572Z","sequence_num":0,"events":[{"current_time":"2023-06-23 20:31:56.121961769 +0000 UTC m=+91717.525857105","heartbeat_counter":"3049"}]}"#;
@@ -152,8 +152,7 @@ fn the_documented_messages_become_rows() {
 
 #[test]
 fn what_the_venue_lists_is_agreed_to_and_what_it_leaves_out_of_a_request_is_refused() {
-    let wanted: &[(&str, &[&str], &[(&str, &str)])] =
-        &[("level2", &["BTC-USD", "NO-SUCH"], &[]), ("market_trades", &["ETH-USD"], &[])];
+    let wanted: &[Wanted<'_>] = &[("level2", &["BTC-USD", "NO-SUCH"], &[]), ("market_trades", &["ETH-USD"], &[])];
     let mut script = Script::open(plan("coinbase", wanted), None);
     assert_eq!(
         script.take_sent(),

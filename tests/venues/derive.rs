@@ -12,7 +12,7 @@ use feedtape::model::{Event, Id, Number, OrderKind, Timestamp};
 use feedtape::venue::{Account, Action, WalletAccount};
 
 use crate::recording::Recording;
-use crate::script::{Script, plan};
+use crate::script::{Script, Wanted, plan};
 use crate::server::Server;
 
 const WALLET: &str = "0x86042886b1063625D0B3DDCC9e4cBcf912B79e16";
@@ -88,7 +88,7 @@ fn public_messages_become_rows() {
 
 #[test]
 fn the_list_is_asked_for_page_by_page_and_then_what_is_wanted() {
-    let wanted: &[(&str, &[&str], &[(&str, &str)])] = &[
+    let wanted: &[Wanted<'_>] = &[
         ("orderbook", &["*-PERP", "ETH-2026*"], &[("group", "10"), ("depth", "20")]),
         ("ticker_slim", &["ETH-PERP"], &[]),
     ];

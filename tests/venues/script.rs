@@ -216,8 +216,11 @@ fn name(key: &StreamKey) -> String {
     }
 }
 
+/// A channel, its markets and its options.
+pub type Wanted<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str)]);
+
 /// A plan: channels, each with its markets and options (`depth=10`).
-pub fn plan(venue: &str, subscribe: &[(&str, &[&str], &[(&str, &str)])]) -> Plan {
+pub fn plan(venue: &str, subscribe: &[Wanted<'_>]) -> Plan {
     let subscribe = subscribe.iter().map(|(method, markets, options)| SubscribePlan {
         method: (*method).to_owned(),
         markets: markets.iter().map(|text| MarketPattern::parse(text).unwrap()).collect(),
