@@ -122,8 +122,7 @@ impl<P: Protocol> Feed<P> {
         let markets: Vec<_> =
             streams.iter().filter_map(|stream| self.streams.get(*stream).kind.topic.market.as_deref()).collect();
         let channel = self.protocol.profile().channel(&first.topic.channel)?;
-        let account = self.account.as_deref();
-        make(&self.protocol, &Ask { id, channel, markets: &markets, options: &first.options, account, at })
+        make(&self.protocol, &Ask { id, channel, markets: &markets, options: &first.options, at })
     }
 
     /// Asks for what is wanted and was not asked for, batch by batch.

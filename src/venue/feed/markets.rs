@@ -46,11 +46,6 @@ impl Markets {
         reference
     }
 
-    /// The market's name.
-    pub(in crate::venue) fn name(&self, market: MarketRef) -> &str {
-        &self.list[market.0 as usize].market.name
-    }
-
     /// The market as it is known.
     pub(in crate::venue) fn get(&self, market: MarketRef) -> &Market {
         &self.list[market.0 as usize].market
@@ -64,11 +59,6 @@ impl Markets {
     /// The catalog in force.
     pub(in crate::venue) fn catalog(&self) -> Option<&Arc<Catalog>> {
         self.catalog.as_ref()
-    }
-
-    /// Whether the catalog has a market of that name.
-    pub(in crate::venue) fn is_listed(&self, name: &str) -> bool {
-        self.catalog.as_ref().is_some_and(|catalog| catalog.market(name).is_some())
     }
 
     /// Puts a catalog in force; what it says otherwise of markets that were met is declared.

@@ -61,8 +61,6 @@ pub(in crate::venue) struct Ask<'a> {
     pub markets: &'a [&'a str],
     /// What was chosen of the channel.
     pub options: &'a BTreeMap<String, String>,
-    /// Who asks, if somebody is to log in.
-    pub account: Option<&'a Account>,
     /// Now, for what is signed.
     pub at: Stamp,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Event, Id, Level, MarketRef, Number, Patch, Price, Quantity, Seq, Side, Stamp, TimeUnit, Timestamp, UnknownReason,
+    Event, Id, Level, MarketRef, Number, Patch, Price, Quantity, Seq, Side, TimeUnit, Timestamp, UnknownReason,
 };
 
 use super::markets::Markets;
@@ -13,8 +13,6 @@ use super::{Fields, Kind, Position, Raw, Said, Topic};
 pub(in crate::venue) struct Reading<'r> {
     /// Its place in the journal.
     pub seq: Seq,
-    /// When it arrived.
-    pub at: Stamp,
     markets: &'r mut Markets,
     events: &'r mut Vec<Event>,
     said: Vec<Said>,
@@ -23,8 +21,8 @@ pub(in crate::venue) struct Reading<'r> {
 }
 
 impl<'r> Reading<'r> {
-    pub(super) fn new(seq: Seq, at: Stamp, markets: &'r mut Markets, events: &'r mut Vec<Event>) -> Self {
-        Self { seq, at, markets, events, said: Vec::new(), problems: Vec::new(), is_damaged: false }
+    pub(super) fn new(seq: Seq, markets: &'r mut Markets, events: &'r mut Vec<Event>) -> Self {
+        Self { seq, markets, events, said: Vec::new(), problems: Vec::new(), is_damaged: false }
     }
 
     /// What it says, and what is wrong with it.

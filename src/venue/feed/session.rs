@@ -353,7 +353,7 @@ impl<P: Protocol> Feed<P> {
     fn received(&mut self, seq: Seq, at: Stamp, frame: &[u8], out: &mut Output) {
         let start = out.events.len();
         self.is_late = false;
-        let mut reading = Reading::new(seq, at, &mut self.markets, &mut out.events);
+        let mut reading = Reading::new(seq, &mut self.markets, &mut out.events);
         match std::str::from_utf8(frame) {
             Ok(text) => self.protocol.received(text, &mut reading),
             Err(_) => reading.illegible(UnknownReason::InvalidUtf8, ""),

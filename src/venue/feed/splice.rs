@@ -184,7 +184,7 @@ impl<P: Protocol> Feed<P> {
                     return out.events.push(Event::NotUnderstood(Box::new(told)));
                 };
                 let start = out.events.len();
-                let mut reading = Reading::new(seq, at, &mut self.markets, &mut out.events);
+                let mut reading = Reading::new(seq, &mut self.markets, &mut out.events);
                 self.protocol.rest(topic.as_ref(), answer, text, &mut reading);
                 let (said, problems) = reading.finish();
                 self.conclude(at, start, body, said, problems, out);

@@ -170,7 +170,10 @@ fn read(
         let done = match kind {
             OrderKind::Opened => book.add(side, &name, price, quantity),
             OrderKind::Modified => book.modify(side, &name, price, quantity),
-            OrderKind::Closed => Some(book.remove(side, &name)),
+            OrderKind::Closed => {
+                book.remove(side, &name);
+                Some(())
+            }
         };
         if done.is_none() {
             reading.damage(UnknownReason::NumberOutOfRange, "limit_price");
