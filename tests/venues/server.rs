@@ -47,8 +47,6 @@ pub struct Talk {
     waiting: VecDeque<String>,
     /// Which socket it is, from 0.
     pub number: usize,
-    /// The path that was asked for.
-    pub path: String,
 }
 
 impl Server {
@@ -166,11 +164,6 @@ impl Talk {
     pub fn hear_json(&mut self) -> Option<serde_json::Value> {
         self.hear().map(|text| serde_json::from_str(&text).unwrap())
     }
-
-    /// Listens until the client goes.
-    pub fn until_gone(&mut self) {
-        while self.hear().is_some() {}
-    }
 }
 
 fn serve(
@@ -197,9 +190,9 @@ fn serve(
         let accept = String::from_utf8(actix_http::ws::hash_key(key.as_bytes()).to_vec()).unwrap();
         let upgraded = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
         conn.write(format!("{upgraded}Sec-WebSocket-Accept: {accept}\r\n\r\n").as_bytes());
-        let (number, path) = (sockets.fetch_add(1, Ordering::SeqCst), line.trim_start_matches("GET ").to_owned());
+        let number = sockets.fetch_add(1, Ordering::SeqCst);
         let (heard, waiting) = (heard.clone(), VecDeque::new());
-        return script(&mut Talk { conn, heard, waiting, number, path });
+        return script(&mut Talk { conn, heard, waiting, number });
     }
     let length = find("content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
