@@ -114,7 +114,7 @@ impl Durability {
 impl Config {
     /// Reads files that together say what to record into one database.
     ///
-    /// Secrets are not read yet: see [`Login::credentials`].
+    /// Secrets are not read yet: see [`Login::account`].
     ///
     /// # Errors
     /// Every mistake in the first files that have some.

@@ -165,7 +165,9 @@ async fn coinfloors_list_answers_at_the_root_and_tells_plain_balances() {
 async fn coinfloors_tonces_increase_until_all_orders_are_cancelled() {
     let exchange = start_with(|config| {
         config.listing = ListingChoice::Coinfloor;
-        config.accounts.iter_mut().for_each(|account| _ = account.balances.retain(|asset, _| asset == "XBT"));
+        for account in &mut config.accounts {
+            account.balances.retain(|asset, _| asset == "XBT");
+        }
     });
     let mut client = Client::logged_in(&exchange, 0).await;
     let order = |tonce: i64| json!({"method": "PlaceOrder", "base": XBT, "counter": 64032, "quantity": -1, "price": 100, "tonce": tonce});

@@ -15,7 +15,7 @@ pub fn text(name: &str) -> Option<String> {
     match std::fs::read_to_string(&path) {
         Ok(text) => Some(text),
         Err(error) => {
-            eprintln!("SKIPPED: {}: {error}; set FEEDTAPE_CAPTURES", path.display());
+            println!("SKIPPED: {}: {error}; set FEEDTAPE_CAPTURES", path.display());
             None
         }
     }
