@@ -104,7 +104,7 @@ fn a_full_disk_stops_nothing_and_what_is_missed_meanwhile_is_a_gap() {
     disk.set(Switch::WriteError, ENOSPC);
     until("it says so", || recorder.said("no space is left for") > 0);
     until("the connection is lost", || recorder.said("disconnected") > 0);
-    until("there is another", || recorder.said("connected source") > 1);
+    until("there is another", || recorder.said(" connected source") > 1);
     disk.set(Switch::WriteError, 0);
     recorder.until_it_goes_on();
     until("it says that too", || recorder.said("writing again, nothing was lost") == 1);
