@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::journal::Closed;
 use crate::model::{
     Coverage, Event, GapCause, Nature, Stamp, StreamKey, StreamRef, SubscriptionChange, Timestamp, Transition,
 };
@@ -105,6 +106,32 @@ impl<K> Streams<K> {
     /// The references of the streams for which `wanted` holds.
     pub(in crate::venue) fn select(&self, wanted: impl Fn(&Stream<K>) -> bool) -> Vec<StreamRef> {
         self.iter().filter(|(_, stream)| wanted(stream)).map(|(reference, _)| reference).collect()
+    }
+
+    /// Marks a stream as wanted. Whether it was not before.
+    pub(in crate::venue) fn want(&mut self, stream: StreamRef, stale_after: Option<Duration>) -> bool {
+        let entry = self.get_mut(stream);
+        entry.stale_after = stale_after;
+        !std::mem::replace(&mut entry.is_wanted, true)
+    }
+
+    /// The connection is gone: what was sent is over, and in a gap from here on; so is what is wanted. What is not wanted
+    /// any more stays so, though it was still being sent.
+    pub(in crate::venue) fn end(&mut self, stream: StreamRef, at: Timestamp, closed: &Closed, events: &mut Vec<Event>) {
+        let entry = self.get_mut(stream);
+        let (gap, is_wanted) = (closed.cause.gap(), entry.is_wanted);
+        let was_asked = std::mem::replace(&mut entry.asking, Asking::Idle) != Asking::Idle;
+        if was_asked {
+            events.push(Event::Subscription(SubscriptionChange::Ended { stream, cause: gap }));
+        }
+        let is_let_go = matches!(self.state(stream), Some(Coverage::Gap(GapCause::Reconfigured | GapCause::Expired)));
+        if is_wanted || (was_asked && !is_let_go) {
+            let evidence = match closed.code {
+                Some(code) => format!("{} {code}", closed.cause),
+                None => closed.cause.to_string(),
+            };
+            self.put(stream, at, Coverage::Gap(gap), Some(&evidence), events);
+        }
     }
 
     /// Puts a stream in a state, and says so if it was in another.

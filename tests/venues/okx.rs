@@ -7,12 +7,13 @@
 use std::sync::Arc;
 
 use feedtape::crypto::Secret;
-use feedtape::model::{Event, Id, Level, Number, OrderKind, Timestamp};
+use feedtape::journal::Input;
+use feedtape::model::{CloseCause, Event, Id, Level, Number, OrderKind, Timestamp};
 use feedtape::venue::{Account, Action, KeyAccount, by_name};
 
 use crate::captures;
 use crate::recording::Recording;
-use crate::script::{Script, mutations, plan};
+use crate::script::{SECOND, Script, mutations, plan};
 use crate::server::Server;
 
 const TICKER: &str = r#"{"arg":{"channel":"tickers","instId":"BTC-USDT"},"data":[{"instType":"SPOT","instId":"BTC-USDT","last":"9999.99","lastSz":"0.1","askPx":"9999.99","askSz":"11","bidPx":"8888.88","bidSz":"5","open24h":"9000","high24h":"10000","low24h":"8888.88","volCcy24h":"2222","vol24h":"2222","sodUtc0":"2222","sodUtc8":"2222","ts":"1597026383085"}]}"#;
@@ -149,6 +150,26 @@ fn each_thing_asked_for_is_answered_by_itself_and_a_refusal_names_what_it_refuse
     script.receive(TRADE);
     assert_eq!(script.state("trades BTC-USDT"), "consistent");
     assert_eq!(script.odd(), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_no_longer_wanted_stays_so_when_the_connection_ends_before_it_is_unsubscribed() {
+    let wanted = plan("okx", &[("trades", &["BTC-USDT"], &[]), ("tickers", &["BTC-USDT"], &[])]);
+    let mut script = Script::open(wanted, None);
+    for (id, channel) in [("1", "trades"), ("2", "tickers")] {
+        script.receive(&format!(
+            r#"{{"id":"{id}","event":"subscribe","arg":{{"channel":"{channel}","instId":"BTC-USDT"}},"connId":"a4d3ae55"}}"#
+        ));
+    }
+    script.receive(TRADE);
+    script.receive(TICKER);
+    script.obey = false;
+    script.now += SECOND;
+    script.give(&Input::Replanned(Arc::new(plan("okx", &[("tickers", &["BTC-USDT"], &[])]))));
+    script.now += SECOND;
+    script.close(CloseCause::EndOfStream);
+    assert_eq!(timeline(&script, "trades BTC-USDT"), "0 consistent, 1 reconfigured");
+    assert_eq!(timeline(&script, "tickers BTC-USDT"), "0 consistent, 2 not_connected");
 }
 
 #[test]

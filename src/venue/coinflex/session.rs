@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::journal::{Closed, Input, Opened, Plan};
 use crate::model::{
     Catalog, Check, Coverage, Event, Finding, GapCause, MarketRef, NotUnderstood, OrderKind, Seq, SessionChange, Stamp,
-    StreamKey, StreamRef, SubscriptionChange, TickerKind, Timestamp, UnknownReason, Verdict,
+    StreamKey, StreamRef, TickerKind, Timestamp, UnknownReason, Verdict,
 };
 use crate::venue::{Account, Action, Output, Session};
 
@@ -159,12 +159,7 @@ impl CoinFlexSession {
         stale_after: Option<std::time::Duration>,
         out: &mut Output,
     ) {
-        let entry = self.streams.get_mut(stream);
-        entry.stale_after = stale_after;
-        if std::mem::replace(&mut entry.is_wanted, true) {
-            return;
-        }
-        if self.phase != Phase::Disconnected || self.plan.first {
+        if self.streams.want(stream, stale_after) && (self.phase != Phase::Disconnected || self.plan.first) {
             let cause = self.cause_before_asking(stream);
             self.streams.put(stream, at.wall, Coverage::Gap(cause), None, &mut out.events);
         }
@@ -225,22 +220,9 @@ impl CoinFlexSession {
 
     fn closed(&mut self, at: Stamp, closed: &Closed, out: &mut Output) {
         self.phase = Phase::Disconnected;
-        let gap = closed.cause.gap();
         self.streams.summarise(&mut out.events);
         for stream in self.streams.select(|_| true) {
-            let asked = std::mem::replace(&mut self.streams.get_mut(stream).asking, Asking::Idle) != Asking::Idle;
-            if asked {
-                let ended = SubscriptionChange::Ended { stream, cause: gap };
-                out.events.push(Event::Subscription(ended));
-            }
-            // One that is not wanted any more stays so, though it was still being sent.
-            if self.streams.get(stream).is_wanted {
-                let evidence = match closed.code {
-                    Some(code) => format!("{} {code}", closed.cause),
-                    None => closed.cause.to_string(),
-                };
-                self.streams.put(stream, at.wall, Coverage::Gap(gap), Some(&evidence), &mut out.events);
-            }
+            self.streams.end(stream, at.wall, closed, &mut out.events);
         }
         let Closed { cause, code, detail } = closed.clone();
         out.events.push(Event::Session(SessionChange::Closed { cause, code, detail }));

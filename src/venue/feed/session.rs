@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::journal::{Closed, Input, Opened, Plan};
 use crate::model::{
     Catalog, CloseCause, Coverage, Event, GapCause, NotUnderstood, Seq, SessionChange, Stamp, StreamKey, StreamRef,
-    SubscriptionChange, Timestamp, UnknownReason, Verdict,
+    Timestamp, UnknownReason, Verdict,
 };
 use crate::venue::streams::{Asking, Streams, nanos};
 use crate::venue::{Account, Action, Channel, Output, Session};
@@ -264,13 +264,8 @@ impl<P: Protocol> Feed<P> {
 
     /// Marks a stream as wanted; one that was not is in the state the connection is in.
     fn want(&mut self, at: Stamp, stream: StreamRef, stale_after: Option<std::time::Duration>, out: &mut Output) {
-        let entry = self.streams.get_mut(stream);
-        entry.stale_after = stale_after;
-        entry.kind.is_dropped = false;
-        if std::mem::replace(&mut entry.is_wanted, true) {
-            return;
-        }
-        if self.is_open || self.plan.first {
+        self.streams.get_mut(stream).kind.is_dropped = false;
+        if self.streams.want(stream, stale_after) && (self.is_open || self.plan.first) {
             let cause = self.cause_before_asking(stream);
             self.streams.put(stream, at.wall, Coverage::Gap(cause), None, &mut out.events);
         }
@@ -318,21 +313,10 @@ impl<P: Protocol> Feed<P> {
 
     fn closed(&mut self, at: Stamp, closed: &Closed, out: &mut Output) {
         self.is_open = false;
-        let gap = closed.cause.gap();
         self.streams.summarise(&mut out.events);
-        let evidence = match closed.code {
-            Some(code) => format!("{} {code}", closed.cause),
-            None => closed.cause.to_string(),
-        };
         for stream in self.streams.select(|_| true) {
             self.retract_tail(at, stream, out);
-            let asked = std::mem::replace(&mut self.streams.get_mut(stream).asking, Asking::Idle) != Asking::Idle;
-            if asked {
-                out.events.push(Event::Subscription(SubscriptionChange::Ended { stream, cause: gap }));
-            }
-            if asked || self.streams.get(stream).is_wanted {
-                self.streams.put(stream, at.wall, Coverage::Gap(gap), Some(&evidence), &mut out.events);
-            }
+            self.streams.end(stream, at.wall, closed, &mut out.events);
         }
         let Closed { cause, code, detail } = closed.clone();
         out.events.push(Event::Session(SessionChange::Closed { cause, code, detail }));
