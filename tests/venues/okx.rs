@@ -180,10 +180,7 @@ fn quiet_is_broken_with_a_text_ping_and_a_notice_has_the_connection_made_anew() 
     );
     script.take_sent();
     script.wait();
-    assert_eq!(
-        (script.take_sent().as_slice(), script.now),
-        (["ping".to_owned()].as_slice(), 20 * crate::script::SECOND)
-    );
+    assert_eq!((script.take_sent().as_slice(), script.now), (["ping".to_owned()].as_slice(), 20 * SECOND));
     script.receive("pong");
     assert_eq!(script.odd(), Vec::<String>::new());
     script.receive(NOTICE);
