@@ -4,9 +4,6 @@ use feedtape::journal::Input;
 
 use super::script::*;
 
-/// What a sound history fires.
-const NOTHING: [String; 0] = [];
-
 /// Follows book and ticker of XBT:USDT from an empty book.
 fn following() -> Script {
     let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"]), ("WatchTicker", &["XBT:USDT"])]), None);
@@ -38,15 +35,6 @@ fn ticker(fields: &str) -> String {
 
 fn notice(name: &str, fields: &str) -> String {
     format!(r#"{{"notice":"{name}","base":63488,"counter":65283,{fields}}}"#)
-}
-
-/// What the checks say of these frames, and then of silence.
-fn findings(script: &mut Script, frames: &[String]) -> Vec<String> {
-    let mut lines: Vec<String> = frames.iter().flat_map(|frame| script.receive(frame)).collect();
-    script.now += 3 * SECOND;
-    lines.extend(script.give(&Input::Timer));
-    lines.retain(|line| line.contains(" in s") || line.contains("unverifiable"));
-    lines
 }
 
 #[test]

@@ -4,8 +4,6 @@ use feedtape::journal::Input;
 
 use super::script::*;
 
-const NOTHING: [String; 0] = [];
-
 /// Logged in, with 1,000 XBT and 2,000 USDT (of 10,000 units), and one order: a bid for 100 units at 5.
 fn account_of_ours() -> Script {
     let mut script = Script::connected(account_plan(&[]), Some(account()));
@@ -44,15 +42,6 @@ fn matched(quantity: i64, left: i64, total: i64, fee: i64) -> String {
 
 fn balance(asset: i64, available: i64) -> String {
     format!(r#"{{"notice":"BalanceChanged","asset":{asset},"balance":{available}}}"#)
-}
-
-/// What the checks say of these frames, and then of silence.
-fn findings(script: &mut Script, frames: &[String]) -> Vec<String> {
-    let mut lines: Vec<String> = frames.iter().flat_map(|frame| script.receive(frame)).collect();
-    script.now += 3 * SECOND;
-    lines.extend(script.give(&Input::Timer));
-    lines.retain(|line| line.contains(" in s") || line.contains("unverifiable"));
-    lines
 }
 
 const COUNTER: i64 = 20_000_000 - 500;

@@ -85,6 +85,18 @@ impl Script {
     }
 }
 
+/// What a sound history fires.
+pub const NOTHING: [String; 0] = [];
+
+/// What the checks say of these frames, and then of silence.
+pub fn findings(script: &mut Script, frames: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = frames.iter().flat_map(|frame| script.receive(frame)).collect();
+    script.now += 3 * SECOND;
+    lines.extend(script.give(&Input::Timer));
+    lines.retain(|line| line.contains(" in s") || line.contains("unverifiable"));
+    lines
+}
+
 /// An event in short; what is declared only so that others can refer to it is left out.
 pub fn line(event: &Event) -> Option<String> {
     let text = |number: &Option<feedtape::model::Quantity>| {
