@@ -1,27 +1,22 @@
 //! Captures through the code the socket uses, into tables and back.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::fs;
+use std::path::Path;
 
 use assert_cmd::Command;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use captures::captures;
+
+#[path = "support/captures.rs"]
+mod captures;
+#[path = "support/rows.rs"]
+mod rows;
+
 fn feedtape() -> Command {
     Command::cargo_bin("feedtape").unwrap()
-}
-
-/// The captured frames of real exchanges, where they are at hand.
-fn captures(folder: &str) -> Option<PathBuf> {
-    let root = env::var_os("FEEDTAPE_CAPTURES")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
-    let path = root.join(folder);
-    if path.is_dir() {
-        return Some(path);
-    }
-    println!("skipped: no captures at {}; FEEDTAPE_CAPTURES can name their folder", root.display());
-    None
 }
 
 /// A pretty-printed frame as a line of a capture.
@@ -30,19 +25,7 @@ fn escaped(text: &str) -> String {
 }
 
 fn rows(db: &Path, sql: &str) -> Vec<String> {
-    let connection = Connection::open(db).unwrap();
-    let mut statement = connection.prepare(sql).unwrap();
-    let columns = statement.column_count();
-    let row = statement.query_map([], |row| {
-        let texts = (0..columns).map(|n| match row.get_ref(n).unwrap() {
-            rusqlite::types::ValueRef::Null => "-".to_owned(),
-            rusqlite::types::ValueRef::Integer(value) => value.to_string(),
-            rusqlite::types::ValueRef::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
-            other => panic!("{other:?}"),
-        });
-        Ok(texts.collect::<Vec<_>>().join(" "))
-    });
-    row.unwrap().map(Result::unwrap).collect()
+    rows::rows(&Connection::open(db).unwrap(), sql)
 }
 
 #[test]

@@ -2,4 +2,6 @@
 
 mod faults;
 mod recording;
+#[path = "../support/rows.rs"]
+mod rows;
 mod scene;

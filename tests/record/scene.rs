@@ -14,6 +14,8 @@ use feedtape::recorder::{Recorder, View};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::rows::rows;
+
 /// Nothing here takes this long unless something hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -109,19 +111,7 @@ impl Scene {
 
     /// The rows of a query, columns joined by a space.
     pub fn rows(&self, sql: &str) -> Vec<String> {
-        let connection = Connection::open(self.database()).unwrap();
-        let mut statement = connection.prepare(sql).unwrap();
-        let columns = statement.column_count();
-        let rows = statement.query_map([], |row| {
-            let texts = (0..columns).map(|n| match row.get_ref(n).unwrap() {
-                rusqlite::types::ValueRef::Null => "-".to_owned(),
-                rusqlite::types::ValueRef::Integer(value) => value.to_string(),
-                rusqlite::types::ValueRef::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
-                other => panic!("{other:?}"),
-            });
-            Ok(texts.collect::<Vec<_>>().join(" "))
-        });
-        rows.unwrap().map(Result::unwrap).collect()
+        rows(&Connection::open(self.database()).unwrap(), sql)
     }
 
     pub fn number(&self, sql: &str) -> i64 {

@@ -6,5 +6,7 @@ mod panics;
 mod power;
 mod process;
 mod reload;
+#[path = "../support/rows.rs"]
+mod rows;
 mod scene;
 mod secrets;

@@ -16,6 +16,8 @@ use rusqlite::{Connection, OpenFlags};
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use crate::rows::rows;
+
 /// Nothing here takes this long unless something hangs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -91,6 +93,15 @@ pub fn record(config: &Path) -> Command {
     let mut command = feedtape();
     command.args(["record", "--progress", "json"]).arg(config);
     command
+}
+
+/// A recorder that has reported so many records. Its configuration is `test.toml`.
+pub fn started(records: i64) -> (Scene, Recorder) {
+    let scene = Scene::new();
+    let config = scene.config(&scene.path("test.db"), "");
+    let mut recorder = Recorder::start(record(&config));
+    recorder.until_reported(records);
+    (scene, recorder)
 }
 
 /// A recorder at work. Killed when dropped.
@@ -240,18 +251,7 @@ impl Recording {
 
     /// The rows of a query, columns joined by a space.
     pub fn rows(&self, sql: &str) -> Vec<String> {
-        let mut statement = self.connection.prepare(sql).unwrap();
-        let columns = statement.column_count();
-        let rows = statement.query_map([], |row| {
-            let texts = (0..columns).map(|n| match row.get_ref(n).unwrap() {
-                rusqlite::types::ValueRef::Null => "-".to_owned(),
-                rusqlite::types::ValueRef::Integer(value) => value.to_string(),
-                rusqlite::types::ValueRef::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
-                other => panic!("{other:?}"),
-            });
-            Ok(texts.collect::<Vec<_>>().join(" "))
-        });
-        rows.unwrap().map(Result::unwrap).collect()
+        rows(&self.connection, sql)
     }
 
     pub fn number(&self, sql: &str) -> i64 {

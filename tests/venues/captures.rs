@@ -1,6 +1,9 @@
-//! Genuine frames, read where they are; a test without them says so and passes.
+//! Genuine frames of the venues that are alive.
 
-use std::path::PathBuf;
+use std::fs;
+
+#[path = "../support/captures.rs"]
+mod root;
 
 /// The lines of a capture below `live-2026-08/`; `None`, with a word to whoever looks, where there is none.
 pub fn lines(name: &str) -> Option<Vec<String>> {
@@ -9,14 +12,6 @@ pub fn lines(name: &str) -> Option<Vec<String>> {
 
 /// The text of a capture, likewise.
 pub fn text(name: &str) -> Option<String> {
-    let root = std::env::var_os("FEEDTAPE_CAPTURES")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
-    let path = root.join("live-2026-08").join(name);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Some(text),
-        Err(error) => {
-            println!("SKIPPED: {}: {error}; set FEEDTAPE_CAPTURES", path.display());
-            None
-        }
-    }
+    let path = root::captures(&format!("live-2026-08/{name}"))?;
+    Some(fs::read_to_string(path).unwrap())
 }

@@ -14,5 +14,7 @@ mod okx;
 #[allow(dead_code, reason = "its scripts of broken connections are for other tests")]
 mod peer;
 mod recording;
+#[path = "../support/rows.rs"]
+mod rows;
 mod script;
 mod server;

@@ -9,8 +9,9 @@ use std::time::Duration;
 use feedtape::config::Config;
 use feedtape::recorder::Recorder;
 use rusqlite::Connection;
-use rusqlite::types::ValueRef;
 use tempfile::TempDir;
+
+use crate::rows::rows;
 
 /// Nothing here takes this long unless something hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,19 +58,7 @@ impl Recording {
 
     /// The rows of a query, columns joined by a space.
     pub fn rows(&self, sql: &str) -> Vec<String> {
-        let connection = Connection::open(self.database()).unwrap();
-        let mut statement = connection.prepare(sql).unwrap();
-        let columns = statement.column_count();
-        let rows = statement.query_map([], |row| {
-            let texts = (0..columns).map(|n| match row.get_ref(n).unwrap() {
-                ValueRef::Null => "-".to_owned(),
-                ValueRef::Integer(value) => value.to_string(),
-                ValueRef::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
-                other => panic!("{other:?}"),
-            });
-            Ok(texts.collect::<Vec<_>>().join(" "))
-        });
-        rows.unwrap().map(Result::unwrap).collect()
+        rows(&Connection::open(self.database()).unwrap(), sql)
     }
 
     /// What `feedtape verify` says: whether the rows follow from the journal.
