@@ -11,7 +11,7 @@ use std::time::Instant;
 use feedtape::exchange::{Action, Faults};
 use rusqlite::Connection;
 
-use crate::scene::{PATIENCE, Recorder, Recording, Scene, from_env, record, until, verify};
+use crate::scene::{PATIENCE, Recorder, Recording, Scene, from_env, record, started, until, verify};
 
 /// "Input/output error" and "no space left on device".
 const EIO: i64 = 5;
@@ -78,6 +78,15 @@ impl Disk {
     }
 }
 
+/// [`started`], on a disk that does as it is told.
+fn started_on_disk(scene: Scene, records: i64) -> (Scene, Disk, Recorder) {
+    let disk = Disk::new(&scene);
+    let config = scene.config(&scene.path("test.db"), "");
+    let mut recorder = Recorder::start(disk.under(record(&config)));
+    recorder.until_reported(records);
+    (scene, disk, recorder)
+}
+
 fn memory(recorder: &Recorder) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", recorder.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -97,10 +106,7 @@ fn stop(scene: &Scene, recorder: Recorder, what: &str) -> String {
 fn a_full_disk_stops_nothing_and_what_is_missed_meanwhile_is_a_gap() {
     // The connection is lost while nothing can be written.
     let scene = Scene::with(Faults::new().on(1, 4_000, Action::Drop), 2_000);
-    let disk = Disk::new(&scene);
-    let config = scene.config(&scene.path("test.db"), "");
-    let mut recorder = Recorder::start(disk.under(record(&config)));
-    recorder.until_reported(500);
+    let (scene, disk, mut recorder) = started_on_disk(scene, 500);
     disk.set(Switch::WriteError, ENOSPC);
     until("it says so", || recorder.said("no space is left for") > 0);
     until("the connection is lost", || recorder.said("disconnected") > 0);
@@ -119,11 +125,7 @@ fn a_full_disk_stops_nothing_and_what_is_missed_meanwhile_is_a_gap() {
 
 #[test]
 fn told_to_stop_while_the_disk_is_full_it_says_what_is_lost() {
-    let scene = Scene::new();
-    let disk = Disk::new(&scene);
-    let config = scene.config(&scene.path("test.db"), "");
-    let mut recorder = Recorder::start(disk.under(record(&config)));
-    recorder.until_reported(500);
+    let (scene, disk, recorder) = started_on_disk(Scene::new(), 500);
     disk.set(Switch::WriteError, ENOSPC);
     until("it says so", || recorder.said("no space is left for") > 0);
     recorder.signal("TERM");
@@ -132,7 +134,7 @@ fn told_to_stop_while_the_disk_is_full_it_says_what_is_lost() {
     assert!(told.contains("bytes that were received since are lost"), "{told}");
     Recording::open(&scene.path("test.db")).has_all(&reported, "full at the end");
     disk.reset();
-    let mut recorder = Recorder::start(disk.under(record(&config)));
+    let mut recorder = Recorder::start(disk.under(record(&scene.path("test.toml"))));
     recorder.until_reported(0);
     stop(&scene, recorder, "after it was full");
 }
@@ -140,11 +142,7 @@ fn told_to_stop_while_the_disk_is_full_it_says_what_is_lost() {
 #[test]
 fn a_slow_disk_costs_time_and_nothing_else() {
     for delay in [50, 2_000] {
-        let scene = Scene::new();
-        let disk = Disk::new(&scene);
-        let config = scene.config(&scene.path("test.db"), "");
-        let mut recorder = Recorder::start(disk.under(record(&config)));
-        recorder.until_reported(100);
+        let (scene, disk, mut recorder) = started_on_disk(Scene::new(), 100);
         disk.set(Switch::SyncDelayMs, delay);
         recorder.until_it_goes_on();
         recorder.until_it_goes_on();
@@ -230,10 +228,7 @@ fn whichever_sync_fails_nothing_that_was_reported_is_lost() {
 
 #[test]
 fn a_file_that_is_moved_is_noticed_and_has_everything() {
-    let scene = Scene::new();
-    let config = scene.config(&scene.path("test.db"), "");
-    let mut recorder = Recorder::start(record(&config));
-    recorder.until_reported(300);
+    let (scene, recorder) = started(300);
     fs::rename(scene.path("test.db"), scene.path("moved.db")).unwrap();
     let (reported, status, told) = recorder.end();
     assert_eq!(status.code(), Some(74), "{told}");
@@ -246,10 +241,7 @@ fn a_file_that_is_moved_is_noticed_and_has_everything() {
 #[test]
 fn a_file_that_is_deleted_or_replaced_is_noticed_and_the_next_start_makes_another() {
     for is_replaced in [false, true] {
-        let scene = Scene::new();
-        let config = scene.config(&scene.path("test.db"), "");
-        let mut recorder = Recorder::start(record(&config));
-        recorder.until_reported(300);
+        let (scene, recorder) = started(300);
         if is_replaced {
             fs::write(scene.path("other"), "").unwrap();
             fs::rename(scene.path("other"), scene.path("test.db")).unwrap();
@@ -259,7 +251,7 @@ fn a_file_that_is_deleted_or_replaced_is_noticed_and_the_next_start_makes_anothe
         let (_, status, told) = recorder.end();
         assert_eq!(status.code(), Some(74), "{told}");
         assert!(told.contains("was moved, replaced or deleted"), "{told}");
-        let mut recorder = Recorder::start(record(&config));
+        let mut recorder = Recorder::start(record(&scene.path("test.toml")));
         recorder.until_reported(300);
         stop(&scene, recorder, "the next file");
     }
@@ -267,10 +259,7 @@ fn a_file_that_is_deleted_or_replaced_is_noticed_and_the_next_start_makes_anothe
 
 #[test]
 fn what_is_no_recording_of_ours_is_refused_and_left_as_it_is() {
-    let scene = Scene::new();
-    let config = scene.config(&scene.path("test.db"), "");
-    let mut recorder = Recorder::start(record(&config));
-    recorder.until_reported(0);
+    let (scene, recorder) = started(0);
     stop(&scene, recorder, "at first");
     let good = fs::read(scene.path("test.db")).unwrap();
     let with = |at: usize, bytes: &[u8]| {
@@ -291,7 +280,7 @@ fn what_is_no_recording_of_ours_is_refused_and_left_as_it_is() {
             let _ = fs::remove_file(scene.path(name));
         }
         fs::write(scene.path("test.db"), &bytes).unwrap();
-        let (_, status, told) = Recorder::start(record(&config)).end();
+        let (_, status, told) = Recorder::start(record(&scene.path("test.toml"))).end();
         assert_eq!(status.code(), Some(65), "{what}: {told}");
         assert!(told.contains("test.db"), "{what}: {told}");
         assert!(fs::read(scene.path("test.db")).unwrap() == bytes, "{what}: it is not touched");
@@ -311,10 +300,7 @@ fn where_no_file_can_be_made_it_says_so() {
 
 #[test]
 fn somebody_elses_lock_is_named_and_costs_nothing() {
-    let scene = Scene::new();
-    let config = scene.config(&scene.path("test.db"), "");
-    let mut recorder = Recorder::start(record(&config));
-    recorder.until_reported(300);
+    let (scene, mut recorder) = started(300);
     let foreign = Connection::open(scene.path("test.db")).unwrap();
     foreign.busy_timeout(PATIENCE).unwrap();
     foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -328,11 +314,8 @@ fn somebody_elses_lock_is_named_and_costs_nothing() {
 
 #[test]
 fn a_second_recorder_is_refused_and_the_first_goes_on() {
-    let scene = Scene::new();
-    let config = scene.config(&scene.path("test.db"), "");
-    let mut recorder = Recorder::start(record(&config));
-    recorder.until_reported(100);
-    let (reported, status, told) = Recorder::start(record(&config)).end();
+    let (scene, mut recorder) = started(100);
+    let (reported, status, told) = Recorder::start(record(&scene.path("test.toml"))).end();
     assert_eq!((status.code(), reported.len()), (Some(75), 0), "{told}");
     recorder.until_it_goes_on();
     stop(&scene, recorder, "two");
@@ -340,10 +323,7 @@ fn a_second_recorder_is_refused_and_the_first_goes_on() {
 
 #[test]
 fn a_reader_that_stays_makes_the_wal_grow_and_it_is_cut_when_the_reader_leaves() {
-    let scene = Scene::new();
-    let config = scene.config(&scene.path("test.db"), "");
-    let mut recorder = Recorder::start(record(&config));
-    recorder.until_reported(300);
+    let (scene, mut recorder) = started(300);
     let reader = Connection::open(scene.path("test.db")).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM frame_block").unwrap();
     let before: i64 = reader.query_row("SELECT count(*) FROM frame_block", [], |row| row.get(0)).unwrap();

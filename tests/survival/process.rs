@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use feedtape::exchange::Faults;
 use rusqlite::Connection;
 
-use crate::scene::{PATIENCE, Recorder, Recording, Scene, record, verify};
+use crate::scene::{PATIENCE, Recorder, Recording, Scene, record, started, verify};
 
 /// How long a stop may take where the disk does its work.
 const STOP_MAX: Duration = Duration::from_secs(5);
@@ -41,21 +41,18 @@ fn told_to_stop_fifty_times_mid_stream_it_loses_nothing() {
 }
 
 /// A recorder that records, and somebody who locks its database.
-fn locked(scene: &Scene) -> (Recorder, Connection) {
-    let database = scene.path("test.db");
-    let mut recorder = Recorder::start(record(&scene.config(&database, "")));
-    recorder.until_reported(500);
-    let foreign = Connection::open(&database).unwrap();
+fn locked() -> (Scene, Recorder, Connection) {
+    let (scene, recorder) = started(500);
+    let foreign = Connection::open(scene.path("test.db")).unwrap();
     foreign.busy_timeout(PATIENCE).unwrap();
     foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
-    (recorder, foreign)
+    (scene, recorder, foreign)
 }
 
 #[test]
 fn a_second_signal_ends_it_at_once_with_what_was_reported_in_the_file() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
-        let scene = Scene::new();
-        let (mut recorder, foreign) = locked(&scene);
+        let (scene, mut recorder, foreign) = locked();
         // The lock keeps the first from being enough.
         while recorder.wait(Duration::from_millis(50)).is_none() {
             recorder.signal(signal);
@@ -69,8 +66,7 @@ fn a_second_signal_ends_it_at_once_with_what_was_reported_in_the_file() {
 
 #[test]
 fn told_to_stop_while_the_database_is_locked_it_says_what_is_lost() {
-    let scene = Scene::new();
-    let (recorder, foreign) = locked(&scene);
+    let (scene, recorder, foreign) = locked();
     recorder.signal("TERM");
     let (reported, status, told) = recorder.end();
     assert_eq!(status.code(), Some(74), "{told}");
@@ -92,8 +88,7 @@ fn told_to_stop_while_the_database_is_locked_it_says_what_is_lost() {
 
 #[test]
 fn a_lock_that_is_given_up_while_it_stops_costs_nothing() {
-    let scene = Scene::new();
-    let (mut recorder, foreign) = locked(&scene);
+    let (scene, mut recorder, foreign) = locked();
     recorder.signal("TERM");
     assert!(recorder.wait(Duration::from_millis(200)).is_none(), "the lock keeps it");
     drop(foreign);
