@@ -27,10 +27,7 @@ pub(super) fn levels(event: &Fields<'_>, time: Option<Timestamp>, reading: &mut 
 }
 
 fn level(market: MarketRef, raw: Raw<'_>, reading: &mut Reading<'_>) -> Option<Level> {
-    let Some(fields) = raw.object() else {
-        reading.damage(UnknownReason::WrongType, "updates");
-        return None;
-    };
+    let fields = reading.item(raw, "updates")?;
     fields.ignore(&["event_time"]);
     let side = match fields.string("side").as_deref() {
         Some("bid") => Some(Side::Bid),
@@ -49,10 +46,7 @@ pub(super) fn trades(event: &Fields<'_>, reading: &mut Reading<'_>) {
     event.ignore(&["type"]);
     let mut told: Vec<(String, Option<Timestamp>)> = Vec::new();
     for item in reading.need(event, "trades", event.get("trades").and_then(Raw::array)).unwrap_or_default() {
-        let Some(fields) = item.object() else {
-            reading.damage(UnknownReason::WrongType, "trades");
-            continue;
-        };
+        let Some(fields) = reading.item(item, "trades") else { continue };
         let Some(name) = reading.need(&fields, "product_id", fields.string("product_id")) else { continue };
         let market = reading.market(&name);
         // The side is the maker's.
@@ -91,10 +85,7 @@ pub(super) fn trades(event: &Fields<'_>, reading: &mut Reading<'_>) {
 pub(super) fn tickers(event: &Fields<'_>, time: Option<Timestamp>, reading: &mut Reading<'_>) {
     event.ignore(&["type"]);
     for item in reading.need(event, "tickers", event.get("tickers").and_then(Raw::array)).unwrap_or_default() {
-        let Some(fields) = item.object() else {
-            reading.damage(UnknownReason::WrongType, "tickers");
-            continue;
-        };
+        let Some(fields) = reading.item(item, "tickers") else { continue };
         let Some(name) = reading.need(&fields, "product_id", fields.string("product_id")) else { continue };
         let market = reading.market(&name);
         let last = reading.price_field(market, &fields, "price");

@@ -64,10 +64,7 @@ impl Protocol for Coinbase {
         reading.say(Said::Frame(position));
         let time = reading.time("timestamp", frame.string("timestamp").as_deref());
         for event in frame.array("events") {
-            let Some(event) = event.object() else {
-                reading.damage(UnknownReason::WrongType, "events");
-                continue;
-            };
+            let Some(event) = reading.item(event, "events") else { continue };
             match channel.as_ref() {
                 "l2_data" => super::market::levels(&event, time, reading),
                 "market_trades" => super::market::trades(&event, reading),

@@ -48,7 +48,8 @@ pub(super) fn redact(sent: &str) -> Cow<'_, str> {
 
 /// Own orders as they now are.
 pub(super) fn orders(data: &[Raw<'_>], reading: &mut Reading<'_>) {
-    for fields in objects(data, reading) {
+    for item in data {
+        let Some(fields) = reading.item(*item, "data") else { continue };
         // What the venue says beyond what is read here is in the frame.
         order(&fields, reading);
     }
@@ -80,7 +81,8 @@ fn order(fields: &Fields<'_>, reading: &mut Reading<'_>) {
 
 /// Own fills. Fees are in the counter asset.
 pub(super) fn fills(data: &[Raw<'_>], reading: &mut Reading<'_>) {
-    for fields in objects(data, reading) {
+    for item in data {
+        let Some(fields) = reading.item(*item, "data") else { continue };
         let Some(name) = reading.need(&fields, "instrument_name", fields.string("instrument_name")) else { continue };
         let market = reading.market(&name);
         let counter_fee = reading.total(market, fields.number("trade_fee"));
@@ -112,7 +114,8 @@ impl Balances {
     /// Changes of balances of a subaccount. Each must begin with what the one before it left.
     pub(super) fn take(&mut self, subaccount: &str, data: &[Raw<'_>], reading: &mut Reading<'_>) {
         let mut holds = true;
-        for fields in objects(data, reading) {
+        for item in data {
+            let Some(fields) = reading.item(*item, "data") else { continue };
             fields.ignore(&["update_type"]);
             let Some(asset) = reading.need(&fields, "name", fields.string("name")) else { continue };
             let texts = [fields.number("previous_balance"), fields.number("new_balance")];
@@ -140,12 +143,4 @@ impl Balances {
         }
         reading.data(Topic::new("subaccount.balances", None), Kind::Update, Position::Checksum { holds }, None);
     }
-}
-
-fn objects<'a>(data: &[Raw<'a>], reading: &mut Reading<'_>) -> Vec<Fields<'a>> {
-    let objects: Vec<_> = data.iter().filter_map(|item| item.object()).collect();
-    if objects.len() < data.len() {
-        reading.damage(UnknownReason::WrongType, "data");
-    }
-    objects
 }

@@ -2,7 +2,6 @@
 
 use crate::model::{
     BookLevels, Event, Id, MarketRef, Patch, Side, Ticker, TickerKind, TimeUnit, Timestamp, Trade, TradeSide,
-    UnknownReason,
 };
 use crate::venue::feed::{Fields, Kind, Position, Raw, Reading, Topic, id};
 
@@ -25,10 +24,7 @@ pub(super) fn trades(name: &str, data: &[Raw<'_>], reading: &mut Reading<'_>) {
     let market = reading.market(name);
     let mut latest: Option<Timestamp> = None;
     for item in data {
-        let Some(fields) = item.object() else {
-            reading.damage(UnknownReason::WrongType, "trades");
-            continue;
-        };
+        let Some(fields) = reading.item(*item, "trades") else { continue };
         let trade = trade(market, &fields, reading);
         latest = trade.time.max(latest);
         reading.put(Event::Trade(Box::new(trade)));

@@ -19,9 +19,6 @@ mod session;
 mod splice;
 mod tracker;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 
 use crate::journal::{Plan, RestAnswer};

@@ -95,6 +95,15 @@ impl<'r> Reading<'r> {
         None
     }
 
+    /// An element of a list, which must be an object. One that is not is damage.
+    pub(in crate::venue) fn item<'t>(&mut self, raw: Raw<'t>, name: &str) -> Option<Fields<'t>> {
+        let fields = raw.object();
+        if fields.is_none() {
+            self.damage(UnknownReason::WrongType, name);
+        }
+        fields
+    }
+
     /// A field that must be there.
     pub(in crate::venue) fn need<T>(&mut self, fields: &Fields<'_>, name: &str, value: Option<T>) -> Option<T> {
         if value.is_none() {

@@ -70,10 +70,7 @@ fn kind(is_snapshot: bool) -> Kind {
 pub(super) fn executions(is_snapshot: bool, frame: &Fields<'_>, reading: &mut Reading<'_>) {
     let position = position(frame);
     for item in frame.array("data") {
-        let Some(fields) = item.object() else {
-            reading.damage(UnknownReason::WrongType, "executions.data");
-            continue;
-        };
+        let Some(fields) = reading.item(item, "executions.data") else { continue };
         execution(&fields, reading);
         // What the venue says beyond is in the frame.
         fields.ignore(&[
@@ -199,10 +196,7 @@ fn fill(
 pub(super) fn balances(is_snapshot: bool, frame: &Fields<'_>, reading: &mut Reading<'_>) {
     let position = position(frame);
     for item in frame.array("data") {
-        let Some(fields) = item.object() else {
-            reading.damage(UnknownReason::WrongType, "balances.data");
-            continue;
-        };
+        let Some(fields) = reading.item(item, "balances.data") else { continue };
         let (asset, total) = (fields.string("asset"), fields.number("balance"));
         let asset = reading.need(&fields, "asset", asset);
         let total = reading.need(&fields, "balance", total);

@@ -90,10 +90,7 @@ impl Kraken {
     /// Orders of one market, with the checksum of the book as it then is.
     pub(super) fn level3(&mut self, is_snapshot: bool, frame: &Fields<'_>, reading: &mut Reading<'_>) {
         for item in frame.array("data") {
-            let Some(fields) = item.object() else {
-                reading.damage(UnknownReason::WrongType, "level3.data");
-                continue;
-            };
+            let Some(fields) = reading.item(item, "level3.data") else { continue };
             let Some(name) = reading.need(&fields, "symbol", fields.string("symbol")) else { continue };
             let sides = [(Side::Bid, fields.array("bids")), (Side::Ask, fields.array("asks"))];
             let mut book = match is_snapshot {
@@ -150,10 +147,7 @@ fn read(
     book: Option<&mut Orders>,
     reading: &mut Reading<'_>,
 ) -> Option<(OrderKind, BookOrder)> {
-    let Some(fields) = raw.object() else {
-        reading.damage(UnknownReason::WrongType, "level3.orders");
-        return None;
-    };
+    let fields = reading.item(raw, "level3.orders")?;
     let order_id = fields.get("order_id");
     let (price, quantity) = (fields.number("limit_price"), fields.number("order_qty"));
     let name = reading.need(&fields, "order_id", order_id.and_then(Raw::string))?;

@@ -13,10 +13,7 @@ impl Kraken {
     /// Levels of one market, with the checksum of the book as it then is.
     pub(super) fn book(&mut self, is_snapshot: bool, frame: &Fields<'_>, reading: &mut Reading<'_>) {
         for item in frame.array("data") {
-            let Some(fields) = item.object() else {
-                reading.damage(UnknownReason::WrongType, "book.data");
-                continue;
-            };
+            let Some(fields) = reading.item(item, "book.data") else { continue };
             let Some(name) = reading.need(&fields, "symbol", fields.string("symbol")) else { continue };
             let market = reading.market(&name);
             let sides = [(Side::Bid, fields.array("bids")), (Side::Ask, fields.array("asks"))];
@@ -84,10 +81,7 @@ pub(super) fn trades(frame: &Fields<'_>, reading: &mut Reading<'_>) {
         reading.data(Topic::new("trade", Some(&name)), kind, position, time);
     };
     for item in frame.array("data") {
-        let Some(fields) = item.object() else {
-            reading.damage(UnknownReason::WrongType, "trade.data");
-            continue;
-        };
+        let Some(fields) = reading.item(item, "trade.data") else { continue };
         let Some(name) = reading.need(&fields, "symbol", fields.string("symbol")) else { continue };
         if let Some(done) = last.take_if(|(other, _)| *other != name.as_ref()) {
             told(done, reading);
@@ -127,10 +121,7 @@ pub(super) fn trades(frame: &Fields<'_>, reading: &mut Reading<'_>) {
 /// Tickers, each whole.
 pub(super) fn tickers(frame: &Fields<'_>, reading: &mut Reading<'_>) {
     for item in frame.array("data") {
-        let Some(fields) = item.object() else {
-            reading.damage(UnknownReason::WrongType, "ticker.data");
-            continue;
-        };
+        let Some(fields) = reading.item(item, "ticker.data") else { continue };
         let Some(name) = reading.need(&fields, "symbol", fields.string("symbol")) else { continue };
         let market = reading.market(&name);
         let price = |field: &str, reading: &mut Reading<'_>| match fields.get(field) {

@@ -104,14 +104,7 @@ pub(super) fn tickers(market_name: &str, frame: &Fields<'_>, reading: &mut Readi
 /// What the frame has to say.
 pub(super) fn items<'a>(frame: &Fields<'a>, reading: &mut Reading<'_>) -> Vec<Fields<'a>> {
     let items = reading.need(frame, "data", frame.get("data").and_then(Raw::array)).unwrap_or_default();
-    let fields = |raw: Raw<'a>| {
-        let fields = raw.object();
-        if fields.is_none() {
-            reading.damage(UnknownReason::WrongType, "data");
-        }
-        fields
-    };
-    items.into_iter().filter_map(fields).collect()
+    items.into_iter().filter_map(|raw| reading.item(raw, "data")).collect()
 }
 
 /// Whether the side is the buyer's.

@@ -1,1 +1,0 @@
-//! The feed under a protocol of a test.
