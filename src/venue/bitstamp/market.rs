@@ -32,12 +32,11 @@ pub(super) fn trade(topic: Topic, fields: &Fields<'_>, reading: &mut Reading<'_>
         own,
     };
     if own {
-        let is_bid = match fields.string("side").as_deref() {
-            Some("buy") => Some(true),
-            Some("sell") => Some(false),
-            _ => None,
+        let side = if reading.need(fields, "side", fields.is_bid("side")) == Some(false) {
+            &mut trade.ask
+        } else {
+            &mut trade.bid
         };
-        let side = if reading.need(fields, "side", is_bid) == Some(false) { &mut trade.ask } else { &mut trade.bid };
         side.order = fields.get("order_id").and_then(id);
         side.counter_fee = reading.total(market, fields.number("fee"));
         fields.ignore(&["client_order_id", "trade_account_id", "is_liquidation"]);

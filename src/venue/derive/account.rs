@@ -12,7 +12,7 @@ use crate::model::{
 use crate::venue::feed::{Fields, Kind, Login, Position, Raw, Reading, Topic};
 use crate::venue::{Account, Outgoing};
 
-use super::market::{is_bid, order_id, trade};
+use super::market::{order_id, trade};
 
 /// What stands for a secret in what is kept.
 const REDACTED: &str = "[redacted]";
@@ -59,7 +59,7 @@ pub(super) fn orders(data: &[Raw<'_>], reading: &mut Reading<'_>) {
 fn order(fields: &Fields<'_>, reading: &mut Reading<'_>) {
     let Some(name) = reading.need(fields, "instrument_name", fields.string("instrument_name")) else { return };
     let Some(id) = order_id(fields, reading) else { return };
-    let Some(is_bid) = reading.need(fields, "direction", is_bid(fields)) else { return };
+    let Some(is_bid) = reading.need(fields, "direction", fields.is_bid("direction")) else { return };
     let Some(status) = reading.need(fields, "order_status", fields.string("order_status")) else { return };
     let market = reading.market(&name);
     let time = reading.instant(fields, "last_update_timestamp", TimeUnit::Millis);
@@ -89,7 +89,7 @@ pub(super) fn fills(data: &[Raw<'_>], reading: &mut Reading<'_>) {
         let side = TradeSide { order: order_id(&fields, reading), counter_fee, ..TradeSide::default() };
         let mut trade = trade(market, &fields, reading);
         (trade.own, trade.own_is_taker) = (true, fields.string("liquidity_role").map(|role| role == "taker"));
-        match is_bid(&fields) {
+        match fields.is_bid("direction") {
             Some(true) => trade.bid = side,
             Some(false) => trade.ask = side,
             None => {}

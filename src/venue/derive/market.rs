@@ -52,8 +52,7 @@ pub(super) fn trades(name: &str, data: &[Raw<'_>], reading: &mut Reading<'_>) {
 
 /// A trade as one of its sides sees it.
 pub(super) fn trade(market: MarketRef, fields: &Fields<'_>, reading: &mut Reading<'_>) -> Trade {
-    let is_bid = is_bid(fields);
-    let is_bid = reading.need(fields, "direction", is_bid);
+    let is_bid = reading.need(fields, "direction", fields.is_bid("direction"));
     // Without a role, the direction is the taker's.
     let is_taker = fields.string("liquidity_role").is_none_or(|role| role == "taker");
     Trade {
@@ -105,15 +104,6 @@ pub(super) fn ticker(name: &str, data: &Fields<'_>, reading: &mut Reading<'_>) {
     fields.ignore(&["I", "M", "f", "maxp", "minp", "option_pricing", "t"]);
     reading.leftovers("ticker_slim", &fields);
     reading.data(topic, Kind::Snapshot, Position::Unsaid, time);
-}
-
-/// Whether the direction is the buyer's.
-pub(super) fn is_bid(fields: &Fields<'_>) -> Option<bool> {
-    match fields.string("direction").as_deref() {
-        Some("buy") => Some(true),
-        Some("sell") => Some(false),
-        _ => None,
-    }
 }
 
 /// An identifier that must be there.

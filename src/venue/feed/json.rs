@@ -118,6 +118,15 @@ impl<'a> Fields<'a> {
         self.get(name).and_then(Raw::array).unwrap_or_default()
     }
 
+    /// Whether a field says `buy`, if it says that or `sell`.
+    pub(in crate::venue) fn is_bid(&self, name: &str) -> Option<bool> {
+        match self.string(name)?.as_ref() {
+            "buy" => Some(true),
+            "sell" => Some(false),
+            _ => None,
+        }
+    }
+
     /// A field that is an object.
     pub(in crate::venue) fn object(&self, name: &str) -> Option<Fields<'a>> {
         self.get(name)?.object()

@@ -122,11 +122,7 @@ fn execution(fields: &Fields<'_>, reading: &mut Reading<'_>) {
     // Later words about an order leave out what they do not change.
     let Some(name) = fields.string("symbol") else { return };
     let market = reading.market(&name);
-    let is_bid = match fields.string("side").as_deref() {
-        Some("buy") => Some(true),
-        Some("sell") => Some(false),
-        _ => None,
-    };
+    let is_bid = fields.is_bid("side");
     let time = reading.time("timestamp", fields.string("timestamp").as_deref());
     let kind = match what.as_ref() {
         "trade" => return fill(fields, market, order, is_bid, time, reading),

@@ -87,12 +87,7 @@ pub(super) fn trades(frame: &Fields<'_>, reading: &mut Reading<'_>) {
             told(done, reading);
         }
         let market = reading.market(&name);
-        let taker_is_bid = match fields.string("side").as_deref() {
-            Some("buy") => Some(true),
-            Some("sell") => Some(false),
-            _ => None,
-        };
-        let taker_is_bid = reading.need(&fields, "side", taker_is_bid);
+        let taker_is_bid = reading.need(&fields, "side", fields.is_bid("side"));
         let time = reading.time("timestamp", fields.string("timestamp").as_deref());
         let trade_id = fields.get("trade_id").and_then(id);
         fields.ignore(&["ord_type"]);

@@ -13,7 +13,7 @@ use crate::model::{
 use crate::venue::feed::{Fields, Kind, Login, Position, Raw, Reading, Topic, id};
 use crate::venue::{Account, Outgoing};
 
-use super::market::{is_bid, items};
+use super::market::items;
 
 /// What stands for a secret in what is kept.
 const REDACTED: &str = "[redacted]";
@@ -69,7 +69,7 @@ pub(super) fn orders(frame: &Fields<'_>, reading: &mut Reading<'_>) {
 fn order(fields: &Fields<'_>, reading: &mut Reading<'_>) {
     let Some(name) = reading.need(fields, "instId", fields.string("instId")) else { return };
     let Some(order) = reading.need(fields, "ordId", fields.get("ordId").and_then(id)) else { return };
-    let Some(is_bid) = reading.need(fields, "side", is_bid(fields)) else { return };
+    let Some(is_bid) = reading.need(fields, "side", fields.is_bid("side")) else { return };
     let Some(state) = reading.need(fields, "state", fields.string("state")) else { return };
     let market = reading.market(&name);
     let time = reading.instant(fields, "uTime", TimeUnit::Millis);

@@ -53,7 +53,6 @@ pub(super) fn trades(market_name: &str, frame: &Fields<'_>, reading: &mut Readin
     let mut latest: Option<Timestamp> = None;
     for fields in items(frame, reading) {
         let time = reading.instant(&fields, "ts", TimeUnit::Millis);
-        let taker_is_bid = is_bid(&fields);
         fields.ignore(&["instId", "count", "source", "seqId"]);
         let trade = Trade {
             market,
@@ -64,7 +63,7 @@ pub(super) fn trades(market_name: &str, frame: &Fields<'_>, reading: &mut Readin
             time,
             bid: TradeSide::default(),
             ask: TradeSide::default(),
-            taker_is_bid: reading.need(&fields, "side", taker_is_bid),
+            taker_is_bid: reading.need(&fields, "side", fields.is_bid("side")),
             own_is_taker: None,
             own: false,
         };
@@ -105,13 +104,4 @@ pub(super) fn tickers(market_name: &str, frame: &Fields<'_>, reading: &mut Readi
 pub(super) fn items<'a>(frame: &Fields<'a>, reading: &mut Reading<'_>) -> Vec<Fields<'a>> {
     let items = reading.need(frame, "data", frame.get("data").and_then(Raw::array)).unwrap_or_default();
     items.into_iter().filter_map(|raw| reading.item(raw, "data")).collect()
-}
-
-/// Whether the side is the buyer's.
-pub(super) fn is_bid(fields: &Fields<'_>) -> Option<bool> {
-    match fields.string("side").as_deref() {
-        Some("buy") => Some(true),
-        Some("sell") => Some(false),
-        _ => None,
-    }
 }
