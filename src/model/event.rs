@@ -163,6 +163,39 @@ pub struct Trade {
     pub own: bool,
 }
 
+impl Trade {
+    /// A public copy, of which nothing is said but where it was.
+    #[must_use]
+    pub fn public(market: MarketRef) -> Self {
+        Self {
+            market,
+            id: None,
+            quantity: None,
+            price: None,
+            total: None,
+            time: None,
+            bid: TradeSide::default(),
+            ask: TradeSide::default(),
+            taker_is_bid: None,
+            own_is_taker: None,
+            own: false,
+        }
+    }
+
+    /// The same as the owner of one of its sides is told of it; `is_bid`: which of them, if that is known.
+    #[must_use]
+    pub fn owned(mut self, is_bid: Option<bool>, side: TradeSide, own_is_taker: Option<bool>) -> Self {
+        match is_bid {
+            Some(true) => self.bid = side,
+            Some(false) => self.ask = side,
+            None => {}
+        }
+        let taker = is_bid.zip(own_is_taker).map(|(is_bid, is_taker)| is_bid == is_taker);
+        self.taker_is_bid = taker.or(self.taker_is_bid);
+        Self { own: true, own_is_taker, ..self }
+    }
+}
+
 /// Whether a ticker states everything or only what changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TickerKind {

@@ -39,17 +39,14 @@ fn put_trade(channel: &str, trade_id: Option<Id>, number: Option<u64>, fields: &
     let side = |name: &str| TradeSide { order: order(name), ..TradeSide::default() };
     fields.ignore(&["E", "M"]);
     let trade = Trade {
-        market,
         id: trade_id,
         quantity: reading.quantity(market, "q", fields.number("q")),
         price: reading.price(market, "p", fields.number("p")),
-        total: None,
         time,
         bid: side("b"),
         ask: side("a"),
         taker_is_bid: buyer_made.map(|is_maker| !is_maker),
-        own_is_taker: None,
-        own: false,
+        ..Trade::public(market)
     };
     reading.put(Event::Trade(Box::new(trade)));
     let position = number.map_or(Position::Unsaid, Position::Number);

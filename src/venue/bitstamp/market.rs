@@ -19,26 +19,18 @@ pub(super) fn trade(topic: Topic, fields: &Fields<'_>, reading: &mut Reading<'_>
     let time = reading.instant(fields, "microtimestamp", TimeUnit::Micros);
     let trade_id = reading.need(fields, "id", identity(fields));
     let mut trade = Trade {
-        market,
         id: trade_id,
         quantity: reading.quantity(market, "amount", exact(fields, "amount")),
         price: reading.price(market, "price", exact(fields, "price")),
-        total: None,
         time,
         bid: TradeSide { order: fields.get("buy_order_id").and_then(id), ..TradeSide::default() },
         ask: TradeSide { order: fields.get("sell_order_id").and_then(id), ..TradeSide::default() },
-        taker_is_bid: None,
-        own_is_taker: None,
-        own,
+        ..Trade::public(market)
     };
     if own {
-        let side = if reading.need(fields, "side", fields.is_bid("side")) == Some(false) {
-            &mut trade.ask
-        } else {
-            &mut trade.bid
-        };
-        side.order = fields.get("order_id").and_then(id);
-        side.counter_fee = reading.total(market, fields.number("fee"));
+        let is_bid = reading.need(fields, "side", fields.is_bid("side"));
+        let (order, counter_fee) = (fields.get("order_id").and_then(id), reading.total(market, fields.number("fee")));
+        trade = trade.owned(is_bid, TradeSide { order, counter_fee, ..TradeSide::default() }, None);
         fields.ignore(&["client_order_id", "trade_account_id", "is_liquidation"]);
     } else {
         trade.taker_is_bid = reading.need(fields, "type", is_bid(fields, "type"));

@@ -1,8 +1,6 @@
 //! Price levels, trades, tickers and heartbeats.
 
-use crate::model::{
-    BookLevels, Event, Level, MarketRef, Side, Ticker, TickerKind, Timestamp, Trade, TradeSide, UnknownReason,
-};
+use crate::model::{BookLevels, Event, Level, MarketRef, Side, Ticker, TickerKind, Timestamp, Trade, UnknownReason};
 use crate::venue::feed::{Fields, Kind, Position, Raw, Reading, Topic, id};
 
 /// Levels of one market: all, or those that changed, each with what is offered there now. A level may leave that never
@@ -57,17 +55,12 @@ pub(super) fn trades(event: &Fields<'_>, reading: &mut Reading<'_>) {
         };
         let time = reading.time("time", fields.string("time").as_deref());
         let trade = Trade {
-            market,
             id: reading.need(&fields, "trade_id", fields.get("trade_id").and_then(id)),
             quantity: reading.quantity(market, "size", fields.number("size")),
             price: reading.price(market, "price", fields.number("price")),
-            total: None,
             time,
-            bid: TradeSide::default(),
-            ask: TradeSide::default(),
             taker_is_bid: reading.need(&fields, "side", taker_is_bid),
-            own_is_taker: None,
-            own: false,
+            ..Trade::public(market)
         };
         reading.put(Event::Trade(Box::new(trade)));
         reading.leftovers("trades", &fields);

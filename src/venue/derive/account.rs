@@ -87,14 +87,9 @@ pub(super) fn fills(data: &[Raw<'_>], reading: &mut Reading<'_>) {
         let market = reading.market(&name);
         let counter_fee = reading.total(market, fields.number("trade_fee"));
         let side = TradeSide { order: order_id(&fields, reading), counter_fee, ..TradeSide::default() };
-        let mut trade = trade(market, &fields, reading);
-        (trade.own, trade.own_is_taker) = (true, fields.string("liquidity_role").map(|role| role == "taker"));
-        match fields.is_bid("direction") {
-            Some(true) => trade.bid = side,
-            Some(false) => trade.ask = side,
-            None => {}
-        }
-        reading.put(Event::Trade(Box::new(trade)));
+        let trade = trade(market, &fields, reading);
+        let own_is_taker = fields.string("liquidity_role").map(|role| role == "taker");
+        reading.put(Event::Trade(Box::new(trade.owned(fields.is_bid("direction"), side, own_is_taker))));
     }
     reading.data(Topic::new("subaccount.trades", None), Kind::Update, Position::Unsaid, None);
 }

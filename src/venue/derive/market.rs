@@ -1,8 +1,6 @@
 //! Price levels, trades and tickers.
 
-use crate::model::{
-    BookLevels, Event, Id, MarketRef, Patch, Side, Ticker, TickerKind, TimeUnit, Timestamp, Trade, TradeSide,
-};
+use crate::model::{BookLevels, Event, Id, MarketRef, Patch, Side, Ticker, TickerKind, TimeUnit, Timestamp, Trade};
 use crate::venue::feed::{Fields, Kind, Position, Raw, Reading, Topic, id};
 
 /// The whole book, as deep as it was asked for.
@@ -56,17 +54,12 @@ pub(super) fn trade(market: MarketRef, fields: &Fields<'_>, reading: &mut Readin
     // Without a role, the direction is the taker's.
     let is_taker = fields.string("liquidity_role").is_none_or(|role| role == "taker");
     Trade {
-        market,
         id: reading.need(fields, "trade_id", fields.get("trade_id").and_then(id)),
         quantity: reading.quantity(market, "trade_amount", fields.number("trade_amount")),
         price: reading.price(market, "trade_price", fields.number("trade_price")),
-        total: None,
         time: reading.instant(fields, "timestamp", TimeUnit::Millis),
-        bid: TradeSide::default(),
-        ask: TradeSide::default(),
         taker_is_bid: is_bid.map(|is_bid| is_bid == is_taker),
-        own_is_taker: None,
-        own: false,
+        ..Trade::public(market)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Messages to rows, by the routes of a description.
 
 use crate::model::{
-    BookLevels, Event, Level, MarketRef, Patch, Price, Quantity, Side, Ticker, TickerKind, Timestamp, Trade, TradeSide,
+    BookLevels, Event, Level, MarketRef, Patch, Price, Quantity, Side, Ticker, TickerKind, Timestamp, Trade,
     UnknownReason,
 };
 use crate::venue::feed::{Kind, Position, Raw, Reading, Said, Topic, id};
@@ -136,17 +136,12 @@ impl<'f> Taking<'_, 'f, '_> {
         let (price, quantity) = (self.column(row, "price"), self.column(row, "quantity"));
         let side = self.column(row, "side").map(|raw| raw.plain().into_owned());
         let trade = Trade {
-            market,
             id: self.column(row, "id").and_then(id),
             quantity: self.reading.quantity(market, "quantity", quantity.and_then(Raw::number)),
             price: self.reading.price(market, "price", price.and_then(Raw::number)),
-            total: None,
             time,
-            bid: TradeSide::default(),
-            ask: TradeSide::default(),
             taker_is_bid: side.map(|side| self.route.buy.contains(&side)),
-            own_is_taker: None,
-            own: false,
+            ..Trade::public(market)
         };
         self.reading.put(Event::Trade(Box::new(trade)));
     }

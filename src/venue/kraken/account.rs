@@ -171,21 +171,15 @@ fn fill(
             reading.odd(UnknownReason::UnknownMarket, "fees");
         }
     }
-    let (bid, ask) = if is_bid { (side, TradeSide::default()) } else { (TradeSide::default(), side) };
     let trade = Trade {
-        market,
         id: fields.get("trade_id").and_then(id),
         quantity: reading.quantity(market, "last_qty", fields.number("last_qty")),
         price: reading.price(market, "last_price", fields.number("last_price")),
         total: reading.total(market, fields.number("cost")),
         time,
-        bid,
-        ask,
-        taker_is_bid: own_is_taker.map(|is_taker| is_taker == is_bid),
-        own_is_taker,
-        own: true,
+        ..Trade::public(market)
     };
-    reading.put(Event::Trade(Box::new(trade)));
+    reading.put(Event::Trade(Box::new(trade.owned(Some(is_bid), side, own_is_taker))));
 }
 
 /// Balances, all of them or those that changed.

@@ -2,7 +2,7 @@
 
 use crate::model::{
     BookLevels, Event, Level, Market, MarketRef, Number, Patch, Price, Quantity, Side, Ticker, TickerKind, Trade,
-    TradeSide, UnknownReason,
+    UnknownReason,
 };
 use crate::venue::feed::{Fields, Kind, Position, Raw, Reading, Said, Topic, asset, id};
 
@@ -92,17 +92,12 @@ pub(super) fn trades(frame: &Fields<'_>, reading: &mut Reading<'_>) {
         let trade_id = fields.get("trade_id").and_then(id);
         fields.ignore(&["ord_type"]);
         let trade = Trade {
-            market,
             id: reading.need(&fields, "trade_id", trade_id),
             quantity: reading.quantity(market, "qty", fields.number("qty")),
             price: reading.price(market, "price", fields.number("price")),
-            total: None,
             time,
-            bid: TradeSide::default(),
-            ask: TradeSide::default(),
             taker_is_bid,
-            own_is_taker: None,
-            own: false,
+            ..Trade::public(market)
         };
         reading.put(Event::Trade(Box::new(trade)));
         reading.leftovers("trade", &fields);

@@ -123,21 +123,14 @@ fn fill(
             reading.odd(UnknownReason::UnknownMarket, "fillFeeCcy");
         }
     }
-    let (bid, ask) = if is_bid { (side, TradeSide::default()) } else { (TradeSide::default(), side) };
     let trade = Trade {
-        market,
         id: Some(trade),
         quantity: reading.quantity(market, "fillSz", fields.number("fillSz")),
         price: reading.price(market, "fillPx", fields.number("fillPx")),
-        total: None,
         time: reading.instant(fields, "fillTime", TimeUnit::Millis),
-        bid,
-        ask,
-        taker_is_bid: own_is_taker.map(|is_taker| is_taker == is_bid),
-        own_is_taker,
-        own: true,
+        ..Trade::public(market)
     };
-    reading.put(Event::Trade(Box::new(trade)));
+    reading.put(Event::Trade(Box::new(trade.owned(Some(is_bid), side, own_is_taker))));
 }
 
 /// Balances of the trading account, with what is free and what orders hold.

@@ -1,8 +1,6 @@
 //! Price levels, trades and tickers.
 
-use crate::model::{
-    BookLevels, Event, Id, Side, Ticker, TickerKind, TimeUnit, Timestamp, Trade, TradeSide, UnknownReason,
-};
+use crate::model::{BookLevels, Event, Id, Side, Ticker, TickerKind, TimeUnit, Timestamp, Trade, UnknownReason};
 use crate::venue::feed::{Fields, Kind, Position, Raw, Reading, Topic, id};
 
 /// The levels of a message: all, or those that changed. It names the message before it; where nothing changed for a
@@ -55,17 +53,12 @@ pub(super) fn trades(market_name: &str, frame: &Fields<'_>, reading: &mut Readin
         let time = reading.instant(&fields, "ts", TimeUnit::Millis);
         fields.ignore(&["instId", "count", "source", "seqId"]);
         let trade = Trade {
-            market,
             id: reading.need(&fields, "tradeId", fields.get("tradeId").and_then(id)),
             quantity: reading.quantity(market, "sz", fields.number("sz")),
             price: reading.price(market, "px", fields.number("px")),
-            total: None,
             time,
-            bid: TradeSide::default(),
-            ask: TradeSide::default(),
             taker_is_bid: reading.need(&fields, "side", fields.is_bid("side")),
-            own_is_taker: None,
-            own: false,
+            ..Trade::public(market)
         };
         reading.put(Event::Trade(Box::new(trade)));
         reading.leftovers("trades", &fields);
