@@ -1,15 +1,10 @@
 //! The token of private channels: a signed request for it, and what may be kept of it.
 
-use std::borrow::Cow;
-
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::crypto::{Secret, hex, hmac_sha256};
 use crate::model::Stamp;
 use crate::venue::{KeyAccount, RestMethod, RestRequest};
-
-/// What stands for a token in what is kept.
-pub(super) const REDACTED: &str = "[redacted]";
 
 /// The host that a signature is over, whatever the request goes through.
 const HOST: &str = "www.bitstamp.net";
@@ -62,30 +57,4 @@ fn nonce(secret: &[u8], id: i64, at: Stamp) -> String {
     let digits = hex(&hmac_sha256(secret, format!("nonce {} {id}", at.wall.0).as_bytes()));
     let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
     format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(12, 15), part(15, 18), part(18, 30))
-}
-
-/// A frame without its token.
-pub(super) fn redact(sent: &str) -> Cow<'_, str> {
-    let Ok(mut frame) = serde_json::from_str::<Value>(sent) else { return Cow::Borrowed(sent) };
-    match frame.pointer_mut("/data/auth") {
-        Some(token) if token != REDACTED => {
-            *token = json!(REDACTED);
-            Cow::Owned(frame.to_string())
-        }
-        _ => Cow::Borrowed(sent),
-    }
-}
-
-/// An answer without its token. Of what is no JSON nobody knows where it would be.
-pub(super) fn redact_answer(answer: &[u8]) -> Cow<'_, [u8]> {
-    let Ok(mut read) = serde_json::from_slice::<Value>(answer) else {
-        return Cow::Borrowed(REDACTED.as_bytes());
-    };
-    match read.get_mut("token") {
-        Some(token) => {
-            *token = json!(REDACTED);
-            Cow::Owned(read.to_string().into_bytes())
-        }
-        None => Cow::Borrowed(answer),
-    }
 }

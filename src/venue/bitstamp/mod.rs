@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Catalog, TimeUnit, Timestamp};
-use crate::venue::feed::Feed;
+use crate::venue::feed::{Feed, redacted};
 use crate::venue::{
     Account, AccountKind, Ack, CatalogError, Channel, Endpoint, Integrity, Keepalive, Profile, Rate, Session,
     SnapshotSource, Splice, Venue,
@@ -68,10 +68,10 @@ impl Venue for Bitstamp {
         Box::new(Feed::new(Protocol::default(), account))
     }
     fn redact<'a>(&self, sent: &'a str) -> Cow<'a, str> {
-        account::redact(sent)
+        redacted::frame(sent, "/data/auth")
     }
     fn redact_answer<'a>(&self, answer: &'a [u8]) -> Cow<'a, [u8]> {
-        account::redact_answer(answer)
+        redacted::answer(answer, "/token")
     }
     fn catalog_paths(&self) -> &'static [&'static str] {
         listing::PATHS

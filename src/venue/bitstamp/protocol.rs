@@ -7,10 +7,10 @@ use serde_json::json;
 use crate::crypto::Secret;
 use crate::journal::RestAnswer;
 use crate::model::{Control, Event, Stamp, UnknownReason};
-use crate::venue::feed::{Ask, Fields, Login, Protocol, Raw, Reading, Recent, Refusal, Said, Sent, Topic};
+use crate::venue::feed::{Ask, Fields, Login, Protocol, REDACTED, Raw, Reading, Recent, Refusal, Said, Sent, Topic};
 use crate::venue::{Account, Outgoing, Profile};
 
-use super::account::{self, REDACTED, Token};
+use super::account::{self, Token};
 
 /// The code of "Connection is unauthorized.": the token was not good, or no longer.
 const UNAUTHORIZED: i64 = 4009;

@@ -1,6 +1,5 @@
 //! The account: the login, own orders and fills, balances.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde_json::json;
@@ -9,13 +8,11 @@ use crate::crypto::{Secret, sign_personal};
 use crate::model::{
     Balance, Event, Number, OrderEvent, OrderKind, Patch, Quantity, Stamp, TimeUnit, TradeSide, UnknownReason,
 };
-use crate::venue::feed::{Fields, Kind, Login, Position, Raw, Reading, Topic};
+use crate::venue::feed::{Fields, Kind, Login, Position, REDACTED, Raw, Reading, Topic};
 use crate::venue::{Account, Outgoing};
 
 use super::market::{order_id, trade};
 
-/// What stands for a secret in what is kept.
-const REDACTED: &str = "[redacted]";
 /// The method that logs in.
 pub(super) const LOGIN: &str = "public/login";
 
@@ -32,18 +29,6 @@ pub(super) fn login(account: &Account, id: i64, at: Stamp) -> Login {
         json!({ "id": id, "method": LOGIN, "params": params }).to_string()
     };
     Login::Frame(Outgoing { text: Secret::new(frame(&signature)), journal: frame(REDACTED), is_login: true })
-}
-
-/// A frame without the signature of a login.
-pub(super) fn redact(sent: &str) -> Cow<'_, str> {
-    let Ok(mut frame) = serde_json::from_str::<serde_json::Value>(sent) else { return Cow::Borrowed(sent) };
-    match frame.pointer_mut("/params/signature") {
-        Some(signature) if signature != REDACTED => {
-            *signature = json!(REDACTED);
-            Cow::Owned(frame.to_string())
-        }
-        _ => Cow::Borrowed(sent),
-    }
 }
 
 /// Own orders as they now are.

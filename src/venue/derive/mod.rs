@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Catalog, TimeUnit, Timestamp};
-use crate::venue::feed::Feed;
+use crate::venue::feed::{Feed, redacted};
 use crate::venue::{
     Account, AccountKind, Ack, CatalogError, Channel, ChannelOption, Endpoint, Integrity, Keepalive, Profile, Rate,
     Scheme, Scope, Session, SnapshotSource, Venue,
@@ -81,7 +81,7 @@ impl Venue for Derive {
         Box::new(Feed::new(Protocol::default(), account))
     }
     fn redact<'a>(&self, sent: &'a str) -> Cow<'a, str> {
-        account::redact(sent)
+        redacted::frame(sent, "/params/signature")
     }
     fn catalog_paths(&self) -> &'static [&'static str] {
         &[]

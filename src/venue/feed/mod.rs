@@ -15,6 +15,7 @@ mod markets;
 mod pace;
 mod reading;
 mod recent;
+pub(in crate::venue) mod redacted;
 mod session;
 mod splice;
 mod tracker;
@@ -30,6 +31,7 @@ pub(in crate::venue) use listing::listing;
 pub(in crate::venue) use markets::{asset, increment};
 pub(in crate::venue) use reading::{Reading, id};
 pub(in crate::venue) use recent::Recent;
+pub(in crate::venue) use redacted::REDACTED;
 pub(in crate::venue) use session::Feed;
 pub(in crate::venue) use tracker::{Kind, Position};
 

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::crypto::{Secret, hex, hmac_sha256, hmac_sha384, hmac_sha512};
 use crate::journal::{Plan, RestAnswer};
 use crate::model::{Market, Number, Stamp, UnknownReason};
-use crate::venue::feed::{Ask, Login, Protocol, Raw, Reading, Refusal, Said, Sent, Topic};
+use crate::venue::feed::{Ask, Login, Protocol, REDACTED, Raw, Reading, Refusal, Said, Sent, Topic};
 use crate::venue::{Account, Keepalive, KeyAccount, Outgoing, Profile, Rate};
 
 use super::matching::{Frame, at, fill, holds, topic_market, unfill};
@@ -179,14 +179,13 @@ fn filled(template: &str, ask: &Ask<'_>) -> String {
 fn login_frame(login: &LoginSpec, account: Option<&KeyAccount>, id: i64, now: Stamp) -> String {
     let ms = now.wall.0 / 1_000_000;
     let (id, ms, s) = (id.to_string(), ms.to_string(), (ms / 1_000).to_string());
-    let redacted = "[redacted]";
-    let key = account.map_or(redacted, |account| account.key.expose());
+    let key = account.map_or(REDACTED, |account| account.key.expose());
     let passphrase =
-        account.map_or(redacted, |account| account.passphrase.as_ref().map_or("", |secret| secret.expose()));
+        account.map_or(REDACTED, |account| account.passphrase.as_ref().map_or("", |secret| secret.expose()));
     let values = [("id", id.as_str()), ("now_ms", &ms), ("now_s", &s), ("key", key), ("passphrase", passphrase)];
     let signature = match (login.signer, account) {
         (Some(signer), Some(account)) => signer.sign(account.secret.expose(), &fill(&login.over, &values)),
-        (_, None) => redacted.to_owned(),
+        (_, None) => REDACTED.to_owned(),
         (None, Some(_)) => String::new(),
     };
     fill(&fill(&login.frame, &values), &[("signature", &signature)])

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Catalog, TimeUnit, Timestamp};
-use crate::venue::feed::Feed;
+use crate::venue::feed::{Feed, redacted};
 use crate::venue::{
     Account, AccountKind, Ack, CatalogError, Channel, ChannelOption, Endpoint, Integrity, Keepalive, Profile, Rate,
     Scheme, Scope, Session, SnapshotSource, Venue,
@@ -105,10 +105,10 @@ impl Venue for Kraken {
         Box::new(Feed::new(Protocol::default(), account))
     }
     fn redact<'a>(&self, sent: &'a str) -> Cow<'a, str> {
-        protocol::redact(sent)
+        redacted::frame(sent, "/params/token")
     }
     fn redact_answer<'a>(&self, answer: &'a [u8]) -> Cow<'a, [u8]> {
-        protocol::redact_answer(answer)
+        redacted::answer(answer, "/result/token")
     }
     fn catalog_paths(&self) -> &'static [&'static str] {
         &[]

@@ -7,15 +7,12 @@ use serde_json::json;
 
 use crate::crypto::Secret;
 use crate::model::{Control, Event, Stamp, UnknownReason};
-use crate::venue::feed::{Ask, Fields, Login, Protocol, Reading, Refusal, Said, Sent, Topic};
+use crate::venue::feed::{Ask, Fields, Login, Protocol, REDACTED, Reading, Refusal, Said, Sent, Topic};
 use crate::venue::{Account, Outgoing, Profile};
 
 use super::account;
 use super::book::Book;
 use super::level3::Orders;
-
-/// What stands for a token in what is kept.
-const REDACTED: &str = "[redacted]";
 
 /// The protocol of one connection.
 #[derive(Default)]
@@ -200,30 +197,4 @@ impl Kraken {
 fn control(kind: &str, frame: &Fields<'_>, reading: &mut Reading<'_>) {
     let detail = frame.get("data").map_or("", |data| data.text()).to_owned();
     reading.put(Event::Control(Box::new(Control { kind: kind.to_owned(), detail })));
-}
-
-/// A frame without its token.
-pub(super) fn redact(sent: &str) -> Cow<'_, str> {
-    let Ok(mut frame) = serde_json::from_str::<serde_json::Value>(sent) else { return Cow::Borrowed(sent) };
-    match frame.pointer_mut("/params/token") {
-        Some(token) if token != REDACTED => {
-            *token = json!(REDACTED);
-            Cow::Owned(frame.to_string())
-        }
-        _ => Cow::Borrowed(sent),
-    }
-}
-
-/// The answer with a token, without it.
-pub(super) fn redact_answer(answer: &[u8]) -> Cow<'_, [u8]> {
-    match serde_json::from_slice::<serde_json::Value>(answer) {
-        Ok(mut value) => {
-            if let Some(token) = value.pointer_mut("/result/token") {
-                *token = json!(REDACTED);
-            }
-            Cow::Owned(value.to_string().into_bytes())
-        }
-        // What it is cannot be told, so what is secret in it cannot either.
-        Err(_) => Cow::Borrowed(b"[redacted]"),
-    }
 }

@@ -10,13 +10,11 @@ use crate::crypto::{Secret, hmac_sha256};
 use crate::model::{
     Balance, Event, MarketRef, OrderEvent, OrderKind, Patch, Quantity, Stamp, TimeUnit, Trade, TradeSide, UnknownReason,
 };
-use crate::venue::feed::{Fields, Kind, Login, Position, Raw, Reading, Topic, id};
+use crate::venue::feed::{Fields, Kind, Login, Position, REDACTED, Raw, Reading, Topic, id};
 use crate::venue::{Account, Outgoing};
 
 use super::market::items;
 
-/// What stands for a secret in what is kept.
-const REDACTED: &str = "[redacted]";
 /// What is signed behind the time.
 const SIGNED: &str = "GET/users/self/verify";
 
