@@ -100,6 +100,7 @@ pub(in crate::venue) struct Feed<P> {
     pub(super) plan: Arc<Plan>,
     pub(super) markets: Markets,
     pub(super) streams: Streams<Subscribed>,
+    topics: HashMap<Topic, StreamRef, foldhash::fast::FixedState>,
     pub(super) trackers: HashMap<Sequence, Tracker, foldhash::fast::FixedState>,
     pub(super) is_open: bool,
     pub(super) login: LoginState,
@@ -133,6 +134,7 @@ impl<P: Protocol> Feed<P> {
             plan: Arc::new(Plan::default()),
             markets: Markets::default(),
             streams: Streams::default(),
+            topics: HashMap::default(),
             trackers: HashMap::default(),
             is_open: false,
             login: LoginState::Unwanted,
@@ -249,12 +251,14 @@ impl<P: Protocol> Feed<P> {
             good_at: Timestamp(i64::MIN),
             splicing: Splicing::default(),
         };
-        self.streams.declare(kind, key, &Arc::new(nature), events)
+        let stream = self.streams.declare(kind, key, &Arc::new(nature), events);
+        self.topics.insert(topic.clone(), stream);
+        stream
     }
 
     /// The stream of a topic, if it was declared.
     pub(super) fn find(&self, topic: &Topic) -> Option<StreamRef> {
-        self.streams.iter().find(|(_, stream)| stream.kind.topic == *topic).map(|(stream, _)| stream)
+        self.topics.get(topic).copied()
     }
 
     /// The stream of a topic; what comes unasked is a stream as well.
