@@ -131,7 +131,8 @@ fn write_escaped(body: &[u8], out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn unescape(text: &[u8]) -> Option<Vec<u8>> {
+/// Undoes escapes: `\xNN`, and a backslash with a letter that `named` knows. `None` if there is another.
+pub(super) fn unescape(text: &[u8], named: impl Fn(u8) -> Option<u8>) -> Option<Vec<u8>> {
     let mut body = Vec::with_capacity(text.len());
     let mut rest = text.iter().copied();
     while let Some(byte) = rest.next() {
@@ -140,17 +141,24 @@ fn unescape(text: &[u8]) -> Option<Vec<u8>> {
             continue;
         }
         body.push(match rest.next()? {
-            b'\\' => b'\\',
-            b'n' => b'\n',
-            b'r' => b'\r',
             b'x' => {
                 let mut digit = || char::from(rest.next()?).to_digit(16);
                 u8::try_from(digit()? << 4 | digit()?).ok()?
             }
-            _ => return None,
+            letter => named(letter)?,
         });
     }
     Some(body)
+}
+
+/// What a line of ours escapes by name.
+fn of_line(letter: u8) -> Option<u8> {
+    match letter {
+        b'\\' => Some(b'\\'),
+        b'n' => Some(b'\n'),
+        b'r' => Some(b'\r'),
+        _ => None,
+    }
 }
 
 /// A capture that cannot be read.
@@ -271,8 +279,11 @@ pub(super) fn parse(text: &[u8], line: u64) -> Result<Message<'_>, CaptureError>
     let (mark, body) = word(rest);
     let (direction, escaped) =
         Direction::of_mark(mark).ok_or_else(|| CaptureError::Mark { line, found: excerpt(mark) })?;
-    let body =
-        if escaped { Cow::Owned(unescape(body).ok_or(CaptureError::Escape { line })?) } else { Cow::Borrowed(body) };
+    let body = if escaped {
+        Cow::Owned(unescape(body, of_line).ok_or(CaptureError::Escape { line })?)
+    } else {
+        Cow::Borrowed(body)
+    };
     Ok(Message { at, direction, body })
 }
 

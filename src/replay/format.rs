@@ -146,7 +146,7 @@ fn message(at: Timestamp, direction: Direction, frame: &str) -> Option<Message<'
         None => Some(Message { at, direction, body: Cow::Borrowed(frame.as_bytes()) }),
         Some(literal) => {
             let direction = if direction == Direction::Sent { direction } else { Direction::ReceivedBinary };
-            Some(Message { at, direction, body: Cow::Owned(python_bytes(literal)?) })
+            Some(Message { at, direction, body: Cow::Owned(capture::unescape(literal.as_bytes(), of_python)?) })
         }
     }
 }
@@ -161,28 +161,15 @@ fn seconds(text: &str) -> Option<Timestamp> {
     format!("{whole}{fraction:0<9}").parse().ok().map(Timestamp)
 }
 
-/// The content of a Python literal of bytes.
-fn python_bytes(literal: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(literal.len());
-    let mut rest = literal.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'\\' {
-            bytes.push(byte);
-            continue;
-        }
-        bytes.push(match rest.next()? {
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'x' => {
-                let mut digit = || char::from(rest.next()?).to_digit(16);
-                u8::try_from(digit()? << 4 | digit()?).ok()?
-            }
-            other @ (b'\\' | b'\'' | b'"') => other,
-            _ => return None,
-        });
+/// What a Python literal of bytes escapes by name.
+fn of_python(letter: u8) -> Option<u8> {
+    match letter {
+        b'n' => Some(b'\n'),
+        b'r' => Some(b'\r'),
+        b't' => Some(b'\t'),
+        b'\\' | b'\'' | b'"' => Some(letter),
+        _ => None,
     }
-    Some(bytes)
 }
 
 #[cfg(test)]
