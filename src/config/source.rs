@@ -459,5 +459,6 @@ fn read_timing(mut section: Section<'_>, timing: &mut Timing, pace: &mut Pace) {
             *duration = value;
         }
     }
+    timing.silence = pace.ping_after + pace.dead_after;
     section.finish();
 }

@@ -173,6 +173,15 @@ pub struct Timing {
     pub reply: Duration,
     /// Wait after the venue said that logins come too rapidly.
     pub login_retry: Duration,
+    /// After a longer silence, pings unanswered, the link has been given up.
+    #[serde(default = "Timing::silence")]
+    pub silence: Duration,
+}
+
+impl Timing {
+    fn silence() -> Duration {
+        Duration::from_secs(40)
+    }
 }
 
 impl Default for Timing {
@@ -181,6 +190,7 @@ impl Default for Timing {
             greeting: Duration::from_secs(10),
             reply: Duration::from_secs(10),
             login_retry: Duration::from_secs(15 * 60),
+            silence: Self::silence(),
         }
     }
 }

@@ -117,6 +117,30 @@ fn a_book_that_stays_crossed_is_found() {
 }
 
 #[test]
+fn a_link_that_stalls_between_an_opening_and_its_match_contradicts_nothing() {
+    let mut script = following();
+    script.receive_all(&[&opened(1, -100, 50), &ticker(r#""ask":50"#), &opened(2, 100, 50)]);
+    script.now += 3 * SECOND;
+    let mut lines = script.give(&Input::Timer);
+    // What was held up comes all at once, the match not first.
+    let frames = [opened(3, 5, 20), matched((2, 0), (1, 0), 100, 50), closed(1, 0, 50), closed(2, 0, 50)];
+    lines.extend(frames.iter().flat_map(|frame| script.receive(frame)));
+    lines.retain(|line| line.contains(" in s") || line.contains("unverifiable"));
+    assert_eq!(lines, NOTHING);
+    assert_eq!(findings(&mut script, &[ticker(r#""bid":20,"ask":null,"last":50"#)]), NOTHING);
+}
+
+#[test]
+fn a_disagreement_that_lasts_although_the_link_answers_is_found_in_silence() {
+    let mut script = following();
+    script.receive_all(&[&opened(1, 100, 50), &ticker(r#""bid":50"#), &opened(2, -100, 50), &ticker(r#""ask":50"#)]);
+    assert!(!script.wait().iter().any(|line| line.contains("crossed_book")), "the link may have stalled");
+    // Longer than a link is left without an answer to a ping.
+    let lines = script.wait();
+    assert!(lines.contains(&"crossed_book in s0: bid 50 at ask 50".to_owned()), "{lines:?}");
+}
+
+#[test]
 fn a_ticker_that_stays_another_than_the_book_puts_both_in_doubt() {
     for (field, frame, says) in [
         ("bid", opened(1, 100, 50), "ticker says bid none, 50 is kept"),

@@ -1,7 +1,9 @@
 //! Contradiction checks of one market: the book against its own past, against the ticker, against the last match.
 //!
 //! Book and ticker are separate streams of notices, and an aggressive order may be opened before its match is told. So
-//! a crossed book or a ticker that disagrees is a contradiction only once it has stayed so.
+//! a crossed book or a ticker that disagrees is a contradiction only once it has stayed so. How long it has is told by
+//! the link's clock (see [`super::link`]), which is the `mono` of the stamps here: a link that stalls between an order's
+//! opening and its match loses neither.
 
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use crate::model::{BookOrder, Check, OrderEvent, Patch, Price, Stamp, Ticker, Ti
 use super::book::{Book, Change, Contradiction, Difference};
 use crate::venue::streams::nanos;
 
-/// How long a disagreement may last that notices on their way could still settle.
+/// How long a disagreement may last that notices on their way could still settle, by the link's clock.
 pub(super) const SETTLING_TIME: Duration = Duration::from_secs(2);
 
 /// What a check found.
@@ -180,7 +182,7 @@ impl MarketCheck {
         note(&mut self.last_off, Check::TickerLast, last_differs, &evidence("last", stated_last, self.matched));
     }
 
-    /// When a disagreement will have lasted too long, by the monotonic clock.
+    /// When a disagreement will have lasted too long, by the link's clock.
     pub(super) fn deadline(&self) -> Option<i64> {
         [&self.crossed, &self.bid_off, &self.ask_off, &self.last_off].into_iter().filter_map(Pending::deadline).min()
     }

@@ -3,7 +3,7 @@
 //! A notice of a balance says what is available now. Deposits and withdrawals change that without a word, so a change
 //! that nothing explains is no contradiction. But what an order sets aside or frees, and what a match costs and brings,
 //! follows from the account's own notices to the unit; and a change that must be, and is not told, is one. Changes of
-//! two events may be told as one.
+//! two events may be told as one. The `mono` of the stamps here is the link's clock (see [`super::link`]).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -87,7 +87,7 @@ pub(super) struct Ledger {
     /// While a list of orders is on its way: those that notices changed meanwhile.
     touched: Option<HashSet<i64, RandomState>>,
     changes: BTreeMap<AssetCode, Changes>,
-    /// When an order of the account was last heard of, by the monotonic clock.
+    /// When an order of the account was last heard of.
     heard_at: Option<i64>,
     /// What a list said is reserved, to be compared when nothing has happened for a while.
     reserved: Option<(Stamp, Vec<(AssetCode, i64)>)>,
@@ -139,7 +139,10 @@ impl Ledger {
             }
         }
         let is_quiet = self.heard_at.is_none_or(|heard| at.mono - heard >= nanos(SETTLING_TIME));
-        self.reserved = Some((at, all)).filter(|_| is_quiet);
+        // One that waits to be compared is not put off.
+        if is_quiet && self.reserved.is_none() {
+            self.reserved = Some((at, all));
+        }
     }
 
     /// The open orders were asked for.
@@ -309,7 +312,7 @@ impl Ledger {
         })
     }
 
-    /// When something will have had the time to settle, by the monotonic clock.
+    /// When something will have had the time to settle.
     pub(super) fn deadline(&self) -> Option<i64> {
         let due = self.changes.values().flat_map(|changes| changes.due.iter()).map(|change| change.at.mono);
         let listed = self.reserved.iter().map(|(at, _)| at.mono);

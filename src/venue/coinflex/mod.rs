@@ -8,6 +8,7 @@ mod decode;
 mod fields;
 mod kind;
 mod ledger;
+mod link;
 mod login;
 mod markets;
 mod notice;

@@ -137,7 +137,7 @@ impl CoinFlexSession {
                     out.events.push(Event::Balance(balance.clone()));
                     list.push(balance);
                 }
-                self.ledger.balances(at, &list, &mut self.found);
+                self.ledger.balances(self.link.stamp(at), &list, &mut self.found);
                 self.missing_list(message, problems);
                 self.account_part(at, (true, false), problems, out);
                 self.settle_account(at, out);
@@ -172,7 +172,7 @@ impl CoinFlexSession {
                     let places = Places::of(&self.markets, market);
                     let read = Reader::new(text, &message.fields, problems);
                     let ticker = notice::ticker(TickerKind::Full, market, places, read);
-                    self.markets.entry_mut(market).check.ticker(at, &ticker, &mut self.found);
+                    self.markets.entry_mut(market).check.ticker(self.link.stamp(at), &ticker, &mut self.found);
                     out.events.push(Event::Ticker(Box::new(ticker)));
                 }
             }
@@ -182,7 +182,7 @@ impl CoinFlexSession {
             self.acknowledged(at, stream, problems, out);
         }
         if let Some(market) = request.market {
-            self.conclude(market, out);
+            self.conclude(at, market, out);
         }
     }
 

@@ -19,6 +19,7 @@ use super::decode::{self, Message, NoticeName};
 use super::fields::Key;
 use super::kind::{self, Kind, Streams, covered};
 use super::ledger::{Ledger, Terms};
+use super::link::LinkClock;
 use super::markets::{Codes, Markets};
 use super::notice::{self, Places};
 use super::planner::Planner;
@@ -82,6 +83,8 @@ pub(super) struct CoinFlexSession {
     pub(super) account_parts: (bool, bool),
     /// By how much the wall clock was ahead of the monotonic one at the last input, in ns.
     pub(super) wall_ahead: i64,
+    /// What checks wait by.
+    pub(super) link: LinkClock,
     /// What the account's notices must not contradict.
     pub(super) ledger: Ledger,
     /// What checks found and was not said yet.
@@ -105,6 +108,7 @@ impl CoinFlexSession {
             greeting_deadline: 0,
             account_parts: (false, false),
             wall_ahead: 0,
+            link: LinkClock::new(Plan::default().timing.silence),
             ledger: Ledger::default(),
             found: Vec::new(),
             unknown_fields: HashSet::new(),
@@ -118,6 +122,7 @@ impl CoinFlexSession {
             venue: plan.venue.as_str().into(),
             url: plan.url.clone(),
         }));
+        self.link = LinkClock::new(plan.timing.silence);
         self.take_plan(at, plan, out);
     }
 
@@ -294,7 +299,7 @@ impl CoinFlexSession {
                     && let Some(asset) = balance.asset
                 {
                     self.settle_account(at, out);
-                    self.ledger.told(at, asset, balance.available.as_ref());
+                    self.ledger.told(self.link.stamp(at), asset, balance.available.as_ref());
                 }
                 out.events.extend(event);
                 self.account_data(at, problems, out);
@@ -312,10 +317,10 @@ impl CoinFlexSession {
             Some(kind) => {
                 let event = notice::order(kind, market, places, Reader::new(text, &message.fields, problems));
                 if let Some(event) = event {
-                    self.markets.entry_mut(market).check.order(at, &event, &mut self.found);
+                    self.markets.entry_mut(market).check.order(self.link.stamp(at), &event, &mut self.found);
                     if event.own {
                         let terms = self.terms(codes, places);
-                        self.ledger.order(at, terms, &event);
+                        self.ledger.order(self.link.stamp(at), terms, &event);
                     }
                     out.events.push(Event::Order(event));
                 }
@@ -323,10 +328,10 @@ impl CoinFlexSession {
             }
             None if name == "OrdersMatched" => {
                 let trade = notice::matched(market, places, message, text, problems);
-                self.markets.entry_mut(market).check.trade(at, &trade, &mut self.found);
+                self.markets.entry_mut(market).check.trade(self.link.stamp(at), &trade, &mut self.found);
                 if trade.own {
                     let terms = self.terms(codes, places);
-                    self.ledger.trade(at, terms, &trade);
+                    self.ledger.trade(self.link.stamp(at), terms, &trade);
                 }
                 out.events.push(Event::Trade(Box::new(trade)));
                 let own = [Key::BidTonce, Key::AskTonce, Key::Taker].into_iter().any(|key| message.fields.has(key));
@@ -335,7 +340,7 @@ impl CoinFlexSession {
             None => {
                 let read = Reader::new(text, &message.fields, problems);
                 let ticker = notice::ticker(TickerKind::Partial, market, places, read);
-                self.markets.entry_mut(market).check.ticker(at, &ticker, &mut self.found);
+                self.markets.entry_mut(market).check.ticker(self.link.stamp(at), &ticker, &mut self.found);
                 out.events.push(Event::Ticker(Box::new(ticker)));
                 (self.markets.entry(market).ticker, false)
             }
@@ -343,7 +348,7 @@ impl CoinFlexSession {
         if let Some(stream) = stream {
             self.data(at, stream, problems, out);
         }
-        self.conclude(market, out);
+        self.conclude(at, market, out);
         if is_own {
             self.account_data(at, problems, out);
             self.settle_account(at, out);
@@ -352,7 +357,7 @@ impl CoinFlexSession {
     }
 
     /// Says what the checks of a market found: a contradiction puts its streams in doubt until a fresh snapshot.
-    pub(super) fn conclude(&mut self, market: MarketRef, out: &mut Output) {
+    pub(super) fn conclude(&mut self, at: Stamp, market: MarketRef, out: &mut Output) {
         let (book, ticker) = (self.markets.entry(market).book, self.markets.entry(market).ticker);
         for found in std::mem::take(&mut self.found) {
             let stream = if found.check.is_about_ticker() { ticker } else { book };
@@ -369,6 +374,7 @@ impl CoinFlexSession {
             out.events.push(Event::Finding(Box::new(Finding { check, stream, since, evidence })));
         }
         if let Some(deadline) = self.markets.entry(market).check.deadline() {
+            let deadline = self.link.when(at.mono, deadline);
             self.deadline = Some(self.deadline.map_or(deadline, |other| other.min(deadline)));
         }
     }
@@ -384,7 +390,7 @@ impl CoinFlexSession {
 
     /// Says what the checks of the account found by now: a contradiction puts it in doubt until it is listed anew.
     pub(super) fn settle_account(&mut self, at: Stamp, out: &mut Output) {
-        self.ledger.settle(at, &mut self.found);
+        self.ledger.settle(self.link.stamp(at), &mut self.found);
         let found = std::mem::take(&mut self.found);
         let account = self.streams.iter().find(|(_, stream)| stream.kind == Kind::Account).map(|(stream, _)| stream);
         if let Some(stream) = account.filter(|_| !found.is_empty()) {
@@ -395,6 +401,7 @@ impl CoinFlexSession {
             self.ledger.forget();
         }
         if let Some(deadline) = self.ledger.deadline() {
+            let deadline = self.link.when(at.mono, deadline);
             self.deadline = Some(self.deadline.map_or(deadline, |other| other.min(deadline)));
         }
     }
@@ -501,35 +508,29 @@ impl CoinFlexSession {
             self.streams.put(stream, since, Coverage::Gap(GapCause::Stale), None, &mut out.events);
             self.planner.renew(stream);
         }
+        let settled = self.link.stamp(at);
         for market in self.markets.refs() {
             let check = &mut self.markets.entry_mut(market).check;
-            if check.deadline().is_some_and(|deadline| deadline <= at.mono) {
-                check.compare(at, &mut self.found);
-                self.conclude(market, out);
+            if check.deadline().is_some_and(|deadline| deadline <= settled.mono) {
+                check.compare(settled, &mut self.found);
+                self.conclude(at, market, out);
             }
         }
-        if self.ledger.deadline().is_some_and(|deadline| deadline <= at.mono) {
+        if self.ledger.deadline().is_some_and(|deadline| deadline <= settled.mono) {
             self.settle_account(at, out);
         }
         self.expire(at, out);
     }
 
-    fn next_deadline(&self) -> Option<i64> {
+    fn next_deadline(&self, mono: i64) -> Option<i64> {
         let greeting = (self.phase == Phase::Opened).then_some(self.greeting_deadline);
         let reply = self.requests.oldest().map(|request| request.deadline);
-        let check = self.markets.refs().filter_map(|market| self.markets.entry(market).check.deadline()).min();
-        [
-            greeting,
-            reply,
-            check,
-            self.ledger.deadline(),
-            self.streams.stale_deadline(),
-            self.expiry_deadline(),
-            self.plan_deadline(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let check = self.markets.refs().filter_map(|market| self.markets.entry(market).check.deadline());
+        let check = check.chain(self.ledger.deadline()).min().map(|deadline| self.link.when(mono, deadline));
+        [greeting, reply, check, self.streams.stale_deadline(), self.expiry_deadline(), self.plan_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -538,10 +539,11 @@ impl Session for CoinFlexSession {
         match input {
             Input::Received(frame) => {
                 let before = out.events.len();
+                let was_silent = self.link.hear(at.mono);
                 self.received(seq, at, frame, out);
                 // Only what came of a reply, the greeting or a damaged frame can change what is to be done next.
                 let is_routine = out.events.get(before).is_some_and(is_market_event) && out.events.len() == before + 1;
-                if is_routine && self.planner.is_idle() {
+                if is_routine && !was_silent && self.planner.is_idle() {
                     return;
                 }
             }
@@ -557,7 +559,7 @@ impl Session for CoinFlexSession {
             Input::Stalled(from, to) => self.streams.stalled(*from, *to, &mut out.events),
         }
         self.plan_next(at, out);
-        self.deadline = self.next_deadline();
+        self.deadline = self.next_deadline(at.mono);
     }
 
     fn deadline(&self) -> Option<i64> {
