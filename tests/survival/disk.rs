@@ -2,15 +2,14 @@
 //!
 //! `FEEDTAPE_DISK_FAULTS=1000000` fails every write and every sync of a recording in turn.
 
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Instant;
 
 use feedtape::exchange::{Action, Faults};
 use rusqlite::Connection;
 
+use crate::machine::{Machine, Switch, started_on_machine};
 use crate::scene::{PATIENCE, Recorder, Recording, Scene, from_env, record, started, until, verify};
 
 /// "Input/output error" and "no space left on device".
@@ -19,73 +18,6 @@ const ENOSPC: i64 = 28;
 
 /// What a recorder may have in memory, whatever its disk does: one window of 8 MiB, caches, and a test build.
 const MEMORY_BYTES_MAX: u64 = 128 << 20;
-
-/// A disk that does as it is told: see disk.c.
-pub struct Disk {
-    control: File,
-    library: PathBuf,
-    folder: PathBuf,
-}
-
-/// In the order of `struct control` in disk.c.
-#[derive(Clone, Copy)]
-pub enum Switch {
-    WriteError,
-    WriteAt,
-    SyncError,
-    SyncAt,
-    SyncDelayMs,
-    SyncIsLeftOut,
-    Writes,
-    Syncs,
-    Fired,
-}
-
-impl Disk {
-    pub fn new(scene: &Scene) -> Self {
-        let library = scene.path("disk.so");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/survival/disk.c");
-        // SQLite is compiled by one as well, so there is a compiler.
-        let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-        let mut build = Command::new(compiler);
-        build.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
-        assert!(build.status().expect("a C compiler").success());
-        let path = scene.path("disk");
-        let control = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
-        control.set_len(8 * (Switch::Fired as u64 + 1)).unwrap();
-        Self { control, library, folder: scene.folder.path().to_owned() }
-    }
-
-    /// Has a recorder run on it.
-    pub fn under(&self, mut command: Command) -> Command {
-        command.env("LD_PRELOAD", &self.library).env("FEEDTAPE_DISK", self.folder.join("disk"));
-        command.env("FEEDTAPE_DISK_OF", self.folder.join("test.db"));
-        command
-    }
-
-    pub fn set(&self, switch: Switch, value: i64) {
-        self.control.write_all_at(&value.to_ne_bytes(), switch as u64 * 8).unwrap();
-    }
-
-    pub fn get(&self, switch: Switch) -> i64 {
-        let mut value = [0; 8];
-        self.control.read_exact_at(&mut value, switch as u64 * 8).unwrap();
-        i64::from_ne_bytes(value)
-    }
-
-    fn reset(&self) {
-        self.control.write_all_at(&[0; 8 * (Switch::Fired as usize + 1)], 0).unwrap();
-    }
-}
-
-/// [`started`], on a disk that does as it is told.
-fn started_on_disk(scene: Scene, records: i64) -> (Scene, Disk, Recorder) {
-    let disk = Disk::new(&scene);
-    let config = scene.config(&scene.path("test.db"), "");
-    let mut recorder = Recorder::start(disk.under(record(&config)));
-    recorder.until_reported(records);
-    (scene, disk, recorder)
-}
 
 fn memory(recorder: &Recorder) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", recorder.pid())).unwrap();
@@ -106,12 +38,12 @@ fn stop(scene: &Scene, recorder: Recorder, what: &str) -> String {
 fn a_full_disk_stops_nothing_and_what_is_missed_meanwhile_is_a_gap() {
     // The connection is lost while nothing can be written.
     let scene = Scene::with(Faults::new().on(1, 4_000, Action::Drop), 2_000);
-    let (scene, disk, mut recorder) = started_on_disk(scene, 500);
-    disk.set(Switch::WriteError, ENOSPC);
+    let (scene, machine, mut recorder) = started_on_machine(scene, 500);
+    machine.set(Switch::WriteError, ENOSPC);
     until("it says so", || recorder.said("no space is left for") > 0);
     until("the connection is lost", || recorder.said("disconnected") > 0);
     until("there is another", || recorder.said(" connected source") > 1);
-    disk.set(Switch::WriteError, 0);
+    machine.set(Switch::WriteError, 0);
     recorder.until_it_goes_on();
     until("it says that too", || recorder.said("writing again, nothing was lost") == 1);
     assert!(memory(&recorder) < MEMORY_BYTES_MAX);
@@ -125,16 +57,16 @@ fn a_full_disk_stops_nothing_and_what_is_missed_meanwhile_is_a_gap() {
 
 #[test]
 fn told_to_stop_while_the_disk_is_full_it_says_what_is_lost() {
-    let (scene, disk, recorder) = started_on_disk(Scene::new(), 500);
-    disk.set(Switch::WriteError, ENOSPC);
+    let (scene, machine, recorder) = started_on_machine(Scene::new(), 500);
+    machine.set(Switch::WriteError, ENOSPC);
     until("it says so", || recorder.said("no space is left for") > 0);
     recorder.signal("TERM");
     let (reported, status, told) = recorder.end();
     assert_eq!(status.code(), Some(74), "{told}");
     assert!(told.contains("bytes that were received since are lost"), "{told}");
     Recording::open(&scene.path("test.db")).has_all(&reported, "full at the end");
-    disk.reset();
-    let mut recorder = Recorder::start(disk.under(record(&scene.path("test.toml"))));
+    machine.reset();
+    let mut recorder = Recorder::start(machine.under(record(&scene.path("test.toml"))));
     recorder.until_reported(0);
     stop(&scene, recorder, "after it was full");
 }
@@ -142,16 +74,16 @@ fn told_to_stop_while_the_disk_is_full_it_says_what_is_lost() {
 #[test]
 fn a_slow_disk_costs_time_and_nothing_else() {
     for delay in [50, 2_000] {
-        let (scene, disk, mut recorder) = started_on_disk(Scene::new(), 100);
-        disk.set(Switch::SyncDelayMs, delay);
+        let (scene, machine, mut recorder) = started_on_machine(Scene::new(), 100);
+        machine.set(Switch::SyncDelayMs, delay);
         recorder.until_it_goes_on();
         recorder.until_it_goes_on();
         recorder.until_it_goes_on();
         assert!(memory(&recorder) < MEMORY_BYTES_MAX, "{delay} ms");
-        let (told_at, before) = (Instant::now(), disk.get(Switch::Syncs));
+        let (told_at, before) = (Instant::now(), machine.get(Switch::Syncs));
         recorder.signal("TERM");
         assert!(recorder.wait(PATIENCE).is_some());
-        let syncs = disk.get(Switch::Syncs) - before;
+        let syncs = machine.get(Switch::Syncs) - before;
         println!("{delay} ms a sync: a stop took {:?} and {syncs} syncs", told_at.elapsed());
         // The one that goes on, the last group and the end of the run; a disk that is not slow has time to tidy.
         let most = if delay > 500 { 3 } else { 20 };
@@ -166,26 +98,26 @@ fn a_slow_disk_costs_time_and_nothing_else() {
 }
 
 /// Records with one fault: fails unless what was reported is there, and the next recorder goes on.
-fn records_with_a_fault(scene: &Scene, disk: &Disk, what: &str) -> bool {
+fn records_with_a_fault(scene: &Scene, machine: &Machine, what: &str) -> bool {
     for name in ["test.db", "test.db-wal", "test.db-shm"] {
         // There may be none.
         let _ = fs::remove_file(scene.path(name));
     }
     let config = scene.path("test.toml");
-    let mut recorder = Recorder::start(disk.under(record(&config)));
+    let mut recorder = Recorder::start(machine.under(record(&config)));
     let ended = recorder.try_until_reported(300);
     if !ended {
         recorder.signal("TERM");
     }
     let (reported, status, told) = recorder.end();
-    let fired = disk.get(Switch::Fired) > 0;
+    let fired = machine.get(Switch::Fired) > 0;
     assert!(matches!(status.code(), Some(0 | 74)), "{what}: {status} {told}");
     assert!(fired || status.success(), "{what}: nothing failed, and it says: {told}");
     if !reported.is_empty() {
         Recording::open(&scene.path("test.db")).has_all(&reported, what);
     }
-    disk.reset();
-    let mut recorder = Recorder::start(disk.under(record(&config)));
+    machine.reset();
+    let mut recorder = Recorder::start(machine.under(record(&config)));
     recorder.until_reported(0);
     recorder.signal("TERM");
     let (reported, status, told) = recorder.end();
@@ -199,14 +131,14 @@ fn records_with_a_fault(scene: &Scene, disk: &Disk, what: &str) -> bool {
 fn each_call_fails_once(error: Switch, at: Switch, calls: Switch, errno: i64) {
     let most = from_env("FEEDTAPE_DISK_FAULTS", 25);
     let scene = Scene::new();
-    let disk = Disk::new(&scene);
+    let machine = Machine::new(&scene);
     scene.config(&scene.path("test.db"), "");
     let (mut n, mut tried) = (1, 0);
     loop {
-        disk.reset();
-        disk.set(at, n);
-        disk.set(error, errno);
-        let fired = records_with_a_fault(&scene, &disk, &format!("call {n} of {}", calls as u64));
+        machine.reset();
+        machine.set(at, n);
+        machine.set(error, errno);
+        let fired = records_with_a_fault(&scene, &machine, &format!("call {n} of {}", calls as u64));
         tried += 1;
         if !fired || tried == most {
             break;

@@ -2,6 +2,7 @@
 
 mod disk;
 mod kill;
+mod machine;
 mod panics;
 mod power;
 mod process;

@@ -1,5 +1,6 @@
-/* A disk that does as it is told, preloaded into the program: writes and syncs of the files whose path holds
- * $FEEDTAPE_DISK_OF fail, wait or are left out as the file $FEEDTAPE_DISK says, which the test writes and both see. */
+/* A disk and a wall clock that do as they are told, preloaded into the program: writes and syncs of the files whose path
+ * holds $FEEDTAPE_DISK_OF fail, wait or are left out, and the clock steps, as the file $FEEDTAPE_MACHINE says, which the
+ * test writes and both see. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -12,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* In the order of `Switch` in disk.rs. */
+/* In the order of `Switch` in machine.rs. */
 struct control {
     long write_error;   /* errno of failing writes */
     long write_at;      /* 0: all of them fail; n: the nth only */
@@ -23,6 +24,7 @@ struct control {
     long writes;        /* counted here */
     long syncs;
     long fired;
+    long clock_ms;      /* by how much the wall clock is wrong */
 };
 
 static struct control *control;
@@ -33,6 +35,7 @@ static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
 static int (*real_ftruncate)(int, off_t);
 static int (*real_ftruncate64)(int, off64_t);
+static int (*real_clock_gettime)(clockid_t, struct timespec *);
 
 __attribute__((constructor)) static void begin(void) {
     real_pwrite = dlsym(RTLD_NEXT, "pwrite");
@@ -41,7 +44,8 @@ __attribute__((constructor)) static void begin(void) {
     real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
     real_ftruncate = dlsym(RTLD_NEXT, "ftruncate");
     real_ftruncate64 = dlsym(RTLD_NEXT, "ftruncate64");
-    const char *path = getenv("FEEDTAPE_DISK");
+    real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
+    const char *path = getenv("FEEDTAPE_MACHINE");
     of = getenv("FEEDTAPE_DISK_OF");
     int fd = path && of ? open(path, O_RDWR) : -1;
     if (fd < 0)
@@ -113,4 +117,21 @@ int fsync(int fd) {
 
 int fdatasync(int fd) {
     return sync_by(real_fdatasync, fd);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    /* Asked by other libraries before this one has begun. */
+    if (!real_clock_gettime)
+        real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
+    int result = real_clock_gettime(clock, now);
+    if (!result && control && clock == CLOCK_REALTIME) {
+        now->tv_sec += control->clock_ms / 1000;
+        now->tv_nsec += control->clock_ms % 1000 * 1000000;
+        if (now->tv_nsec >= 1000000000 || now->tv_nsec < 0) {
+            long carry = now->tv_nsec < 0 ? -1 : 1;
+            now->tv_sec += carry;
+            now->tv_nsec -= carry * 1000000000;
+        }
+    }
+    return result;
 }
