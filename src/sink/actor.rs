@@ -40,6 +40,10 @@ const COMMITS_BETWEEN: u32 = 10;
 /// A stall longer than this is an error that somebody should see to.
 const STALL_TOLD: Duration = Duration::from_secs(10);
 
+/// The wall clock may stray from the monotonic one by this much in a turn before that is told; a clock that is slewed
+/// strays by a thousandth.
+const CLOCK_STEP_TOLD: Duration = Duration::from_millis(100);
+
 type Answer = oneshot::Sender<Result<Written, SinkError>>;
 
 /// Owns the sink.
@@ -60,6 +64,8 @@ pub struct SinkActor {
     tidied_at: i64,
     has_more_to_tidy: bool,
     turned_at: Timestamp,
+    /// How far the wall clock is from the monotonic one, in ns.
+    clock_offset: i64,
     trouble: Option<Trouble>,
 }
 
@@ -102,6 +108,7 @@ impl SinkActor {
     ) -> SinkThread {
         let arbiter = Arbiter::new();
         let (failed, has_failed) = oneshot::channel();
+        let now = clock.now();
         let addr = Self::start_in_arbiter(&arbiter.handle(), move |_| Self {
             sink: Some(sink),
             commit_interval,
@@ -116,7 +123,8 @@ impl SinkActor {
             tidy_timer: None,
             tidied_at: 0,
             has_more_to_tidy: false,
-            turned_at: clock.now().wall,
+            turned_at: now.wall,
+            clock_offset: now.wall.0 - now.mono,
             trouble: None,
         });
         SinkThread { addr, failed: has_failed, arbiter }
@@ -273,6 +281,7 @@ impl SinkActor {
     fn turn(&mut self, ctx: &mut Context<Self>) {
         let now = self.clock.now();
         self.progress.turn(now);
+        self.watch_clock(now);
         if self.sink.is_none() || self.trouble.is_some() {
             return;
         }
@@ -281,11 +290,22 @@ impl SinkActor {
         }
         let Some(sink) = &mut self.sink else { return };
         // What arrived before the last turn has been shipped since, and what was shipped before this one is appended.
-        let until = std::mem::replace(&mut self.turned_at, now.wall);
+        // If the clock was set back in between, no more is known than that.
+        let until = std::mem::replace(&mut self.turned_at, now.wall).min(now.wall);
         if let Err(error) = sink.mark(until) {
             self.fail(error, ctx);
         } else {
             self.tidy_if_due(ctx);
+        }
+    }
+
+    /// Tells of a wall clock that was set: times of what is received go on from where it is now.
+    fn watch_clock(&mut self, now: Stamp) {
+        let offset = now.wall.0 - now.mono;
+        let step = offset - std::mem::replace(&mut self.clock_offset, offset);
+        if step.unsigned_abs() >= CLOCK_STEP_TOLD.as_nanos() as u64 {
+            let by = Duration::from_nanos(step.unsigned_abs());
+            warn!(?by, "the wall clock was set {}", if step < 0 { "back" } else { "forward" });
         }
     }
 

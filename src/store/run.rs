@@ -315,7 +315,7 @@ fn end(group: &Group<'_>, ended: &Ended, stopped_at: Option<Timestamp>) -> Writt
 /// them: those that are not running already, and those that nobody asks for any more.
 fn running_streams(connection: &Connection, source: i64) -> rusqlite::Result<Vec<(i64, Option<i64>)>> {
     let running = "SELECT stream.id, last.at FROM stream LEFT JOIN transition last ON last.id = \
-         (SELECT id FROM transition WHERE stream = stream.id ORDER BY at DESC, id DESC LIMIT 1) \
+         (SELECT max(id) FROM transition WHERE stream = stream.id) \
          WHERE source = ?1 AND coalesce(last.reason, '') NOT IN ('not_running', 'reconfigured', 'expired') \
          ORDER BY stream.id";
     let mut running = connection.prepare_cached(running)?;

@@ -44,15 +44,37 @@ pub(in crate::venue) struct Stream<K> {
 /// The streams of a session.
 pub(in crate::venue) struct Streams<K> {
     list: Vec<Stream<K>>,
+    /// Both clocks at the input at hand.
+    now: Stamp,
 }
 
 impl<K> Default for Streams<K> {
     fn default() -> Self {
-        Self { list: Vec::new() }
+        Self { list: Vec::new(), now: Stamp::default() }
     }
 }
 
 impl<K> Streams<K> {
+    /// Follows the clocks, before anything is concluded from an input. A wall clock that was set back passes a time a second
+    /// time: what holds is stated anew from there on, or it would be said of the first pass alone.
+    pub(in crate::venue) fn follow(&mut self, now: Stamp, events: &mut Vec<Event>) {
+        let before = std::mem::replace(&mut self.now, now);
+        // Where there is no other clock (an import), both go back together.
+        if now.wall >= before.wall || now.mono < before.mono {
+            return;
+        }
+        let back = now.wall.0.abs_diff(before.wall.0) + now.mono.abs_diff(before.mono);
+        let back = Duration::from_millis(back / 1_000_000);
+        let evidence = format!("the clock was set back by {}", humantime::format_duration(back));
+        for n in 0..self.list.len() {
+            let entry = &mut self.list[n];
+            if let Some(state) = entry.state {
+                entry.since = now.wall;
+                self.restate(StreamRef(n as u32), now.wall, state, &evidence, events);
+            }
+        }
+    }
+
     /// The stream of that key, if it was declared.
     pub(in crate::venue) fn find(&self, key: &StreamKey) -> Option<StreamRef> {
         self.list.iter().position(|stream| *stream.key == *key).map(|n| StreamRef(n as u32))
@@ -148,8 +170,9 @@ impl<K> Streams<K> {
             return;
         }
         entry.state = Some(state);
-        // A loss that began earlier than the state that hid it is told from there on.
-        let at = at.max(entry.since);
+        // A loss that began earlier than the state that hid it is told from there on; one that was noted before the clock
+        // was set back, from now.
+        let at = at.min(self.now.wall).max(entry.since);
         entry.since = at;
         let evidence = evidence.map(str::to_owned);
         events.push(Event::Transition(Transition { stream, at, state, evidence }));

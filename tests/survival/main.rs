@@ -1,5 +1,6 @@
 //! What kills other recorders: the program as a child process, killed, stopped, starved and lied to by its disk.
 
+mod clock;
 mod disk;
 mod kill;
 mod machine;

@@ -161,7 +161,7 @@ impl Store {
     /// As for [`Store::write`].
     pub fn mark_durable(&mut self, until: Timestamp) -> Result<(), StoreError> {
         let Some(run) = self.memory.run else { return Ok(()) };
-        let mark = "UPDATE run SET durable_at = ?2 WHERE id = ?1 AND durable_at < ?2";
+        let mark = "UPDATE run SET durable_at = ?2 WHERE id = ?1 AND durable_at <> ?2";
         let marked = self.connection.prepare_cached(mark).and_then(|mut mark| mark.execute(params![run.0, until.0]));
         marked.map(drop).map_err(|error| {
             if self.connection.is_autocommit() {

@@ -536,6 +536,7 @@ impl CoinFlexSession {
 
 impl Session for CoinFlexSession {
     fn handle(&mut self, seq: Seq, at: Stamp, input: &Input<'_>, out: &mut Output) {
+        self.streams.follow(at, &mut out.events);
         match input {
             Input::Received(frame) => {
                 let before = out.events.len();

@@ -397,6 +397,7 @@ impl<P: Protocol> Feed<P> {
 
 impl<P: Protocol> Session for Feed<P> {
     fn handle(&mut self, seq: Seq, at: Stamp, input: &Input<'_>, out: &mut Output) {
+        self.streams.follow(at, &mut out.events);
         match input {
             Input::Received(frame) => {
                 self.received(seq, at, frame, out);
