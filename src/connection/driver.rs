@@ -31,6 +31,12 @@ use crate::venue::{Action, Outgoing};
 /// A pause in reading the socket that is longer than this is journalled.
 const STALL_MIN: Duration = Duration::from_secs(1);
 
+/// The driver does something at least so often, if only look at the clocks.
+const TURN: Duration = Duration::from_secs(1);
+
+/// If it did nothing for this long, by either clock, it could not: process or machine stood still.
+const SUSPENSION_MIN: Duration = Duration::from_secs(3);
+
 /// What the actor tells the driver.
 pub(super) enum Control {
     /// Another catalog is in force.
@@ -63,6 +69,8 @@ struct Live {
     link: Link,
     rests: Rests,
     opened_at: Option<i64>,
+    /// When the driver last did something for it.
+    turned_at: Stamp,
     /// When a login that was withheld may be tried.
     login_at: Option<i64>,
 }
@@ -138,7 +146,9 @@ impl Driver {
                 self.ship(&mut live).await;
             }
             self.watch_window(&mut live);
-            let ended = match self.wake(&mut live).await {
+            let wake = self.wake(&mut live).await;
+            self.watch_turns(&mut live);
+            let ended = match wake {
                 Wake::Control(Control::Stop) => {
                     Some(Closed { cause: CloseCause::Stopped, code: None, detail: String::new() })
                 }
@@ -201,6 +211,7 @@ impl Driver {
             link: Link::Dialling(Box::pin(dialling)),
             rests: Rests::new(self.rest.clone(), self.config.account.clone()),
             opened_at: None,
+            turned_at: at,
             login_at,
         }
     }
@@ -234,7 +245,24 @@ impl Driver {
         };
         let stall = self.full_since.map(|since| since.mono + nanos(STALL_MIN));
         let stall = stall.filter(|_| !self.config.progress.is_stalled());
-        [session, ship, stall, live.login_at].into_iter().flatten().min().map(|mono| clock.instant(mono))
+        let turn = Some(live.turned_at.mono + nanos(TURN));
+        [session, ship, stall, live.login_at, turn].into_iter().flatten().min().map(|mono| clock.instant(mono))
+    }
+
+    /// Says so if nothing could be done for a while. What the peer sent meanwhile is late, but may be there still.
+    fn watch_turns(&self, live: &mut Live) {
+        let now = self.config.clock.now();
+        let before = std::mem::replace(&mut live.turned_at, now);
+        let stood_still = (now.mono - before.mono).max(now.wall.0 - before.wall.0);
+        // If the sink takes nothing, that is said when it does again.
+        if stood_still < nanos(SUSPENSION_MIN) || self.full_since.is_some() {
+            return;
+        }
+        warn!(source = live.plan.source, for_ms = stood_still / 1_000_000, "stood still, or the clock was set forward");
+        live.tape.feed(now, &Input::Suspended(before.wall, now.wall));
+        if let Link::Open(socket) = &mut live.link {
+            socket.excuse_silence();
+        }
     }
 
     async fn timer_fired(&mut self, live: &mut Live) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::model::{Catalog, CloseCause, MarketPattern, UserId};
+use crate::model::{Catalog, CloseCause, MarketPattern, Timestamp, UserId};
 use crate::venue::generic::Spec;
 
 use super::Record;
@@ -43,11 +43,13 @@ pub enum RecordKind {
     RunStarted = 11,
     /// A run of the recorder ended in order (journal of the recorder only); body: JSON.
     RunEnded = 12,
+    /// Process or machine stood still and the socket was not read; body: from and to as JSON.
+    Suspended = 13,
 }
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Connecting,
         Self::Catalog,
         Self::Opened,
@@ -61,6 +63,7 @@ impl RecordKind {
         Self::Stalled,
         Self::RunStarted,
         Self::RunEnded,
+        Self::Suspended,
     ];
 
     /// The kind of that number.
@@ -86,6 +89,7 @@ impl RecordKind {
             Self::Stalled => "stalled",
             Self::RunStarted => "run_started",
             Self::RunEnded => "run_ended",
+            Self::Suspended => "suspended",
         }
     }
 }
@@ -251,7 +255,10 @@ pub enum Input<'a> {
     /// The configuration changed what is wanted.
     Replanned(Arc<Plan>),
     /// The socket was not read from the first to the second wall-clock instant, because the sink took nothing.
-    Stalled(crate::model::Timestamp, crate::model::Timestamp),
+    Stalled(Timestamp, Timestamp),
+    /// The socket was not read from the first to the second wall-clock instant, because process or machine stood still, or
+    /// the time between was left out: the clock was set forward.
+    Suspended(Timestamp, Timestamp),
 }
 
 /// A journal record that is no session input, or whose body cannot be read.
@@ -297,6 +304,10 @@ impl<'a> Input<'a> {
                 let (from, to) = serde_json::from_slice(record.body).map_err(body)?;
                 Self::Stalled(from, to)
             }
+            RecordKind::Suspended => {
+                let (from, to) = serde_json::from_slice(record.body).map_err(body)?;
+                Self::Suspended(from, to)
+            }
             RecordKind::RunStarted | RecordKind::RunEnded => return Err(InputError::NotAnInput(kind)),
         })
     }
@@ -325,6 +336,7 @@ impl<'a> Input<'a> {
             Self::Closed(closed) => (RecordKind::Closed, json(closed)),
             Self::Replanned(plan) => (RecordKind::Replanned, json(plan)),
             Self::Stalled(from, to) => (RecordKind::Stalled, json(&(from, to))),
+            Self::Suspended(from, to) => (RecordKind::Suspended, json(&(from, to))),
         }
     }
 }

@@ -36,6 +36,8 @@ pub enum GapCause {
     Stale,
     /// The sink could not take rows, and the connection was not read.
     SinkStalled,
+    /// Process or machine stood still, and the connection was not read; or the clock was set forward.
+    Suspended,
     /// A frame of this stream could not be understood.
     NotUnderstood,
     /// The scale of its numbers is unknown.
@@ -148,6 +150,7 @@ as_str!(GapCause {
     Refused => "refused",
     Stale => "stale",
     SinkStalled => "sink_stalled",
+    Suspended => "suspended",
     NotUnderstood => "not_understood",
     ScaleUnknown => "scale_unknown",
     SequenceBroken => "sequence_broken",

@@ -222,10 +222,16 @@ impl<K> Streams<K> {
     }
 
     /// The socket was not read for a while: late, and if the venue hung up meanwhile, lost.
-    pub(in crate::venue) fn stalled(&mut self, from: Timestamp, to: Timestamp, events: &mut Vec<Event>) {
+    pub(in crate::venue) fn unread(
+        &mut self,
+        from: Timestamp,
+        to: Timestamp,
+        cause: GapCause,
+        events: &mut Vec<Event>,
+    ) {
         for stream in self.select(|stream| stream.is_wanted) {
             if let Some(state @ Coverage::Covered(_)) = self.state(stream) {
-                self.put(stream, from, Coverage::Gap(GapCause::SinkStalled), None, events);
+                self.put(stream, from, Coverage::Gap(cause), None, events);
                 self.put(stream, to, state, None, events);
             }
         }

@@ -1,5 +1,10 @@
 //! Clocks that step, and processes that stand still.
 
+use std::thread;
+use std::time::Duration;
+
+use feedtape::exchange::{Action, Faults};
+
 use crate::machine::{Machine, Switch, started_on_machine};
 use crate::scene::{Recorder, Recording, Scene, now, record, until, verify};
 
@@ -35,13 +40,14 @@ fn a_wall_clock_that_steps_costs_nothing_and_is_told() {
         let received = format!("SELECT count(*) FROM order_event WHERE received_at BETWEEN {from} AND {to}");
         assert!(recording.number(&received) > 0, "{hours} h");
     }
-    // What was passed twice is covered from the earliest time on.
+    // What was passed twice is told anew from the earliest time on; what the clock left out is a gap.
     for channel in ["WatchOrders", "WatchTicker"] {
         let coverage = format!(
-            "SELECT verdict, (from_at - {begun_at} + {HOUR} / 2) / {HOUR}, (to_at - {begun_at}) / {HOUR}, cause \
-             FROM coverage WHERE channel = '{channel}' AND from_at < {begun_at}"
+            "SELECT verdict, cause, (from_at - {begun_at} + {HOUR} / 2) / {HOUR} FROM coverage \
+             WHERE channel = '{channel}' AND from_at < {begun_at} + {HOUR} / 2 ORDER BY from_at"
         );
-        assert_eq!(recording.rows(&coverage), ["consistent -1 0 -"], "{channel}");
+        let expected = ["consistent - -1", "gap suspended -1", "consistent - 0", "gap not_running 0"];
+        assert_eq!(recording.rows(&coverage), expected, "{channel}");
     }
     verify(&scene.path("test.db"), "steps");
 }
@@ -64,4 +70,47 @@ fn killed_after_its_clock_was_set_back_it_does_not_claim_the_time_that_never_cam
     );
     assert_eq!(recording.number(&gap), 2);
     verify(&scene.path("test.db"), "killed");
+}
+
+/// How long a recorder stands still: longer than goes unnoticed.
+const STILL: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_process_that_stood_still_goes_on_and_what_it_did_not_read_meanwhile_is_a_gap() {
+    // The venue waits, or hangs up while nobody reads.
+    for (faults, causes) in
+        [(Faults::new(), "suspended"), (Faults::new().on(1, 500, Action::Drop), "suspended not_connected")]
+    {
+        let scene = Scene::with(faults, 200);
+        let mut recorder = Recorder::start(record(&scene.config(&scene.path("test.db"), "")));
+        recorder.until_reported(100);
+        recorder.signal("STOP");
+        let stopped_at = now();
+        thread::sleep(STILL);
+        let continued_at = now();
+        recorder.signal("CONT");
+        until("it notices", || recorder.said("stood still") > 0);
+        let sessions = causes.split(' ').count();
+        until("it is connected", || recorder.said(" connected source") == sessions);
+        recorder.until_it_goes_on();
+        recorder.until_it_goes_on();
+        recorder.signal("TERM");
+        let (reported, status, told) = recorder.end();
+        assert_eq!(status.code(), Some(0), "{told}");
+        let recording = Recording::open(&scene.path("test.db"));
+        recording.has_all(&reported, causes);
+        for channel in ["WatchOrders", "WatchTicker"] {
+            let gaps = format!(
+                "SELECT cause FROM gaps WHERE channel = '{channel}' AND from_at < {continued_at} AND to_at > {stopped_at} \
+                 AND to_at - from_at > {}",
+                STILL.as_nanos()
+            );
+            assert_eq!(recording.rows(&gaps), ["suspended"], "{channel}");
+            let last =
+                format!("SELECT verdict FROM coverage WHERE channel = '{channel}' ORDER BY from_at DESC LIMIT 1, 1");
+            assert_eq!(recording.rows(&last), ["consistent"], "{channel}");
+        }
+        assert_eq!(recording.number("SELECT count(*) FROM session"), sessions as i64);
+        verify(&scene.path("test.db"), causes);
+    }
 }

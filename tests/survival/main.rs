@@ -1,6 +1,7 @@
 //! What kills other recorders: the program as a child process, killed, stopped, starved and lied to by its disk.
 
 mod clock;
+mod descriptors;
 mod disk;
 mod kill;
 mod machine;

@@ -557,7 +557,8 @@ impl Session for CoinFlexSession {
             Input::Rest(answer, body) => self.rest(at, answer, body, out),
             Input::Timer => self.timer(at, out),
             Input::Closed(closed) => self.closed(at, closed, out),
-            Input::Stalled(from, to) => self.streams.stalled(*from, *to, &mut out.events),
+            Input::Stalled(from, to) => self.streams.unread(*from, *to, GapCause::SinkStalled, &mut out.events),
+            Input::Suspended(from, to) => self.streams.unread(*from, *to, GapCause::Suspended, &mut out.events),
         }
         self.plan_next(at, out);
         self.deadline = self.next_deadline(at.mono);

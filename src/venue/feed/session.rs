@@ -418,7 +418,8 @@ impl<P: Protocol> Session for Feed<P> {
             Input::Rest(answer, body) => self.rest(seq, at, answer, body, out),
             Input::Timer => self.timer(at, out),
             Input::Closed(closed) => self.closed(at, closed, out),
-            Input::Stalled(from, to) => self.streams.stalled(*from, *to, &mut out.events),
+            Input::Stalled(from, to) => self.streams.unread(*from, *to, GapCause::SinkStalled, &mut out.events),
+            Input::Suspended(from, to) => self.streams.unread(*from, *to, GapCause::Suspended, &mut out.events),
         }
         self.has_news = false;
         self.deadline = self.plan_next(at, out);
