@@ -9,6 +9,7 @@ mod examples;
 mod generic;
 mod kraken;
 mod listing;
+mod numbers;
 mod okx;
 #[path = "../connection/peer.rs"]
 #[allow(dead_code, reason = "its scripts of broken connections are for other tests")]

@@ -17,7 +17,7 @@ use crate::script::{SECOND, Script, mutations, plan};
 use crate::server::Server;
 
 const TICKER: &str = r#"{"arg":{"channel":"tickers","instId":"BTC-USDT"},"data":[{"instType":"SPOT","instId":"BTC-USDT","last":"9999.99","lastSz":"0.1","askPx":"9999.99","askSz":"11","bidPx":"8888.88","bidSz":"5","open24h":"9000","high24h":"10000","low24h":"8888.88","volCcy24h":"2222","vol24h":"2222","sodUtc0":"2222","sodUtc8":"2222","ts":"1597026383085"}]}"#;
-const TRADE: &str = r#"{"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","tradeId":"130639474","px":"42219.9","sz":"0.12060306","side":"buy","ts":"1630048897897","count":"3"}]}"#;
+pub const TRADE: &str = r#"{"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","tradeId":"130639474","px":"42219.9","sz":"0.12060306","side":"buy","ts":"1630048897897","count":"3"}]}"#;
 const ORDER: &str = r#"{"arg":{"channel":"orders","instType":"SPOT","instId":"BTC-USDT","uid":"614488474791936"},"data":[{"accFillSz":"0.001","algoClOrdId":"","algoId":"","amendResult":"","amendSource":"","avgPx":"31527.1","cancelSource":"","category":"normal","ccy":"","clOrdId":"","code":"0","cTime":"1654084334977","execType":"M","fee":"-0.02522168","feeCcy":"USDT","fillFee":"-0.02522168","fillFeeCcy":"USDT","fillNotionalUsd":"31.50818374","fillPx":"31527.1","fillSz":"0.001","fillPnl":"0.01","fillTime":"1654084353263","fillPxVol":"","fillPxUsd":"","fillMarkVol":"","fillFwdPx":"","fillMarkPx":"","instId":"BTC-USDT","instType":"SPOT","lever":"0","msg":"","notionalUsd":"31.50818374","ordId":"452197707845865472","ordType":"limit","pnl":"0","posSide":"","px":"31527.1","pxUsd":"","pxVol":"","pxType":"","quickMgnType":"","rebate":"0","rebateCcy":"BTC","reduceOnly":"false","reqId":"","side":"sell","attachAlgoClOrdId":"","slOrdPx":"","slTriggerPx":"","slTriggerPxType":"last","source":"","state":"filled","stpId":"","stpMode":"","sz":"0.001","tag":"","tdMode":"cash","tgtCcy":"","tpOrdPx":"","tpTriggerPx":"","tpTriggerPxType":"last","attachAlgoOrds":[],"tradeId":"242589207","uTime":"1654084353264"}]}"#;
 /// An account frame of a client's tests (nautilus_trader, crates/adapters/okx/test_data/ws_account.json), cut to one
 /// asset and to the fields that are read.
@@ -25,9 +25,9 @@ const ACCOUNT: &str = r#"{"arg":{"channel":"account"},"data":[{"details":[{"avai
 const BALANCES: &str = r#"{"arg":{"channel":"balance_and_position","uid":"77982378738415879"},"data":[{"pTime":"1597026383085","eventType":"snapshot","balData":[{"ccy":"BTC","cashBal":"1","uTime":"1597026383085"}],"posData":[{"posId":"1111111111","tradeId":"2","instId":"BTC-USD-191018","instType":"FUTURES","mgnMode":"cross","posSide":"long","pos":"10","ccy":"BTC","posCcy":"","avgPx":"3320","uTime":"1597026383085"}],"trades":[{"instId":"BTC-USD-191018","tradeId":"2"}]}]}"#;
 const NOTICE: &str = r#"{"event":"notice","code":"64008","msg":"The connection will soon be closed for a service upgrade. Please reconnect.","connId":"a4d3ae55"}"#;
 /// Instruments as the REST path lists them, fields that are of no interest here left out.
-const SPOT: &str = r#"{"code":"0","msg":"","data":[{"baseCcy":"BTC","expTime":"","instFamily":"","instId":"BTC-USDT","instType":"SPOT","listTime":"1733454000000","lotSz":"0.00000001","quoteCcy":"USDT","settleCcy":"","state":"live","tickSz":"0.1","uly":""}]}"#;
+pub const SPOT: &str = r#"{"code":"0","msg":"","data":[{"baseCcy":"BTC","expTime":"","instFamily":"","instId":"BTC-USDT","instType":"SPOT","listTime":"1733454000000","lotSz":"0.00000001","quoteCcy":"USDT","settleCcy":"","state":"live","tickSz":"0.1","uly":""}]}"#;
 const FUTURES: &str = r#"{"code":"0","msg":"","data":[{"baseCcy":"","expTime":"1798185600000","instFamily":"BTC-USD","instId":"BTC-USD-261225","instType":"FUTURES","listTime":"1733454000000","lotSz":"1","quoteCcy":"","settleCcy":"BTC","state":"live","tickSz":"0.5","uly":"BTC-USD"}]}"#;
-const NONE: &str = r#"{"code":"0","msg":"","data":[]}"#;
+pub const NONE: &str = r#"{"code":"0","msg":"","data":[]}"#;
 
 fn timeline(script: &Script, stream: &str) -> String {
     let states = script.timeline(stream).into_iter().map(|(at, state)| format!("{at} {state}"));
