@@ -26,6 +26,8 @@ const MESSAGE_BYTES_MAX: u64 = 1 << 30;
 pub(super) const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// Shortest time-out.
 pub(super) const TIMEOUT_MIN: Duration = Duration::from_millis(10);
+/// Shortest time between second looks.
+const SECOND_LOOK_MIN: Duration = Duration::from_secs(1);
 /// Most events a second of the built-in exchange's traders.
 const EVENTS_PER_SECOND_MAX: u64 = 1_000_000;
 
@@ -50,6 +52,8 @@ pub struct Source {
     pub subscribe: Vec<SubscribePlan>,
     /// What to ask for again and again.
     pub poll: Vec<PollPlan>,
+    /// How often another connection takes a second look at what is recorded.
+    pub second_look: Option<Duration>,
     /// The protocol, where the configuration describes it.
     pub protocol: Option<Arc<Spec>>,
     pub(super) place: Place,
@@ -156,6 +160,7 @@ impl Source {
             && self.limits == other.limits
             && self.pace == other.pace
             && self.listing == other.listing
+            && self.second_look == other.second_look
     }
 
     /// What its sessions must know. `url` and `account` are the source's own, or what the built-in exchange says.
@@ -172,6 +177,7 @@ impl Source {
             subscribe: self.subscribe.clone(),
             poll: self.poll.clone(),
             protocol: self.protocol.clone(),
+            is_look: false,
             timing: self.timing.clone(),
         }
     }
@@ -214,6 +220,7 @@ impl Source {
             place: place(""),
             listing: Listing::default(),
             named: Named::default(),
+            second_look: None,
             protocol: None,
         })
     }
@@ -263,6 +270,12 @@ impl Source {
         let subscribe: Vec<_> =
             section.sections("subscribe").into_iter().map(|section| reader.subscribe(section)).collect();
         let poll: Vec<_> = section.sections("poll").into_iter().map(|section| reader.poll(section)).collect();
+        let second_look = section.optional("second_look", |field| match venue {
+            Some(venue) if venue.look().is_none() => {
+                field.fail(format!("`{}` has nothing to look at a second time; leave this out", venue.name()))
+            }
+            _ => field.duration(SECOND_LOOK_MIN..=DURATION_MAX),
+        });
         let listing = read_listing(&mut section);
         if !asks {
             section
@@ -288,6 +301,7 @@ impl Source {
             place,
             listing,
             named: reader.named,
+            second_look,
             protocol,
         })
     }

@@ -315,6 +315,17 @@ fn all_mistakes_are_told_at_once_and_in_order() {
 }
 
 #[test]
+fn a_second_look_is_taken_where_the_venue_has_something_to_look_at() {
+    let with = |every: &str| GOOD.replace("rest_url", &format!("second_look = \"{every}\"\nrest_url"));
+    assert_eq!(parse(GOOD).unwrap().sources[0].second_look, None);
+    assert_eq!(parse(&with("15m")).unwrap().sources[0].second_look, Some(Duration::from_secs(900)));
+    assert!(errors(&with("10ms")).contains("source[0].second_look: expected a duration from 1s to"));
+    let kraken = "database = \"x.db\"\n[[source]]\nname = \"k\"\nvenue = \"kraken\"\nendpoint = \"public\"\n\
+         second_look = \"15m\"\n[[source.subscribe]]\nmethod = \"trade\"\nmarkets = [\"*\"]\n";
+    assert!(errors(kraken).contains("second_look: `kraken` has nothing to look at a second time; leave this out"));
+}
+
+#[test]
 fn what_needs_a_login_is_refused_without_an_account() {
     let start = GOOD.find("[source.account]").unwrap();
     let end = GOOD.find("[[source.subscribe]]").unwrap();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Recipient, ResponseFuture, WrapFuture,
@@ -11,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::error;
 use url::Url;
 
-use super::driver::{Control, Driver};
+use super::driver::{Control, Driver, Looks};
 use super::{BackoffPolicy, Flow, LoginBudget, Progress, Traffic};
 use crate::clock::Clock;
 use crate::config::{Limits, Pace};
@@ -22,6 +23,7 @@ use crate::sink::SinkError;
 use crate::venue::{Account, Venue};
 
 /// Everything a connection starts with.
+#[derive(Clone)]
 pub struct ConnectionConfig {
     /// What to record, and where. `first` holds for the first session only; `login_withheld` is the connection's own.
     pub plan: Plan,
@@ -57,12 +59,17 @@ pub struct ConnectionConfig {
     pub sink: Recipient<Write>,
     /// Where to show what is done.
     pub progress: Arc<Progress>,
+    /// How often another socket takes a second look at what is recorded, on venues where that shows something.
+    pub second_look: Option<Duration>,
 }
 
 /// One source's connection. Reconnects by itself; ends only when told to [`Stop`], or with the sink.
 pub struct Connection {
     driver: Option<Driver>,
     control: mpsc::UnboundedSender<Control>,
+    /// Who takes second looks, and how to tell that one.
+    looking: Option<Driver>,
+    look_control: Option<mpsc::UnboundedSender<Control>>,
     outcome: Option<Result<(), SinkError>>,
     stopping: Vec<oneshot::Sender<Result<(), SinkError>>>,
 }
@@ -72,13 +79,23 @@ impl Connection {
     #[must_use]
     pub fn new(config: ConnectionConfig) -> Self {
         let (control, receiver) = mpsc::unbounded_channel();
+        let looks = config.second_look.zip(config.venue.look());
+        let (look_control, looking) = looks.map_or((None, None), |(every, session)| {
+            let (look_control, receiver) = mpsc::unbounded_channel();
+            let looks = Looks { every, session, shown: control.clone() };
+            (Some(look_control), Some(Driver::looking(config.clone(), receiver, looks)))
+        });
         let driver = Some(Driver::new(config, receiver));
-        Self { driver, control, outcome: None, stopping: Vec::new() }
+        Self { driver, control, looking, look_control, outcome: None, stopping: Vec::new() }
     }
 
-    fn tell(&self, control: Control) {
-        // The driver is gone only after its end, when there is nothing to tell any more.
+    /// Tells the driver, and who takes second looks beside it.
+    fn tell(&self, control: Control, look: Control) {
+        // They are gone only after their end, when there is nothing to tell any more.
         let _ = self.control.send(control);
+        if let Some(look_control) = &self.look_control {
+            let _ = look_control.send(look);
+        }
     }
 
     fn ended(&mut self, outcome: Result<(), SinkError>, context: &mut Context<Self>) {
@@ -100,7 +117,17 @@ impl Actor for Connection {
 
     fn started(&mut self, context: &mut Context<Self>) {
         if let Some(driver) = self.driver.take() {
-            context.spawn(driver.run().into_actor(self).map(|outcome, actor, context| actor.ended(outcome, context)));
+            let looking = self.looking.take();
+            let both = async {
+                let looks = async {
+                    match looking {
+                        Some(looking) => looking.run().await,
+                        None => Ok(()),
+                    }
+                };
+                tokio::try_join!(driver.run(), looks).map(|_| ())
+            };
+            context.spawn(both.into_actor(self).map(|outcome, actor, context| actor.ended(outcome, context)));
         }
     }
 }
@@ -109,7 +136,7 @@ impl Handler<CatalogChanged> for Connection {
     type Result = ();
 
     fn handle(&mut self, CatalogChanged(catalog): CatalogChanged, _: &mut Context<Self>) {
-        self.tell(Control::Catalog(catalog));
+        self.tell(Control::Catalog(Arc::clone(&catalog)), Control::Catalog(catalog));
     }
 }
 
@@ -117,7 +144,8 @@ impl Handler<Replan> for Connection {
     type Result = ();
 
     fn handle(&mut self, Replan(plan): Replan, _: &mut Context<Self>) {
-        self.tell(Control::Replan(Box::new(plan)));
+        let look = plan.look();
+        self.tell(Control::Replan(Box::new(plan)), Control::Replan(Box::new(look)));
     }
 }
 
@@ -132,7 +160,7 @@ impl Handler<Stop> for Connection {
         }
         let (sender, receiver) = oneshot::channel();
         self.stopping.push(sender);
-        self.tell(Control::Stop);
+        self.tell(Control::Stop, Control::Stop);
         Box::pin(async {
             receiver
                 .await

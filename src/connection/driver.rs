@@ -23,10 +23,10 @@ use super::rests::Rests;
 use super::socket::{Message, Socket};
 use super::{ConnectionConfig, Dialer};
 use crate::clock::nanos;
-use crate::journal::{Closed, Input, Opened, Plan, RestAnswer, Tape};
+use crate::journal::{Closed, Input, Look, LookStage, Opened, Plan, RestAnswer, Tape};
 use crate::model::{Catalog, CloseCause, SessionId, Stamp};
 use crate::sink::SinkError;
-use crate::venue::{Action, Outgoing};
+use crate::venue::{Action, Outgoing, Session};
 
 /// A pause in reading the socket that is longer than this is journalled.
 const STALL_MIN: Duration = Duration::from_secs(1);
@@ -43,8 +43,20 @@ pub(super) enum Control {
     Catalog(Arc<Catalog>),
     /// Another plan is.
     Replan(Box<Plan>),
+    /// Another driver takes a second look; with what was answered, if something was.
+    Look(Look, Vec<u8>),
     /// End, with everything durable.
     Stop,
+}
+
+/// What tells a driver that takes second looks from one that records.
+pub(super) struct Looks {
+    /// How often.
+    pub(super) every: Duration,
+    /// Makes its sessions.
+    pub(super) session: fn() -> Box<dyn Session>,
+    /// Whom it shows them.
+    pub(super) shown: mpsc::UnboundedSender<Control>,
 }
 
 /// Runs sessions.
@@ -60,6 +72,7 @@ pub(super) struct Driver {
     actions: VecDeque<Action>,
     /// Since when the sink has let no more on its way.
     full_since: Option<Stamp>,
+    looks: Option<Looks>,
 }
 
 /// One session, from dialling to close: all that dies with its socket.
@@ -105,8 +118,16 @@ impl Driver {
             timer: Box::pin(sleep_until(Instant::now())),
             actions: VecDeque::new(),
             full_since: None,
+            looks: None,
             config,
         }
+    }
+
+    /// A driver that takes second looks at what one of that configuration records.
+    pub(super) fn looking(config: ConnectionConfig, control: mpsc::UnboundedReceiver<Control>, looks: Looks) -> Self {
+        let (plan, progress) = (config.plan.look(), Arc::default());
+        let config = ConnectionConfig { plan, account: None, rest_url: None, progress, ..config };
+        Self { looks: Some(looks), ..Self::new(config, control) }
     }
 
     /// Connects, and connects again, until told to stop or the sink is gone.
@@ -114,21 +135,29 @@ impl Driver {
     /// # Errors
     /// If something shipped will never be durable.
     pub(super) async fn run(mut self) -> Result<(), SinkError> {
+        if let Some(every) = self.looks.as_ref().map(|looks| looks.every)
+            && self.pause(every).await?.is_break()
+        {
+            return self.outlet.drain().await;
+        }
         loop {
             let (closed, open_for) = self.session().await?;
-            let wait = match closed.cause {
-                CloseCause::Stopped => return self.outlet.drain().await,
-                CloseCause::Reconfigured => Duration::ZERO,
-                _ => self.backoff.wait(&closed, open_for),
+            let wait = match (closed.cause, &self.looks) {
+                (CloseCause::Stopped, _) => return self.outlet.drain().await,
+                (_, Some(looks)) => looks.every,
+                (CloseCause::Reconfigured, None) => Duration::ZERO,
+                (_, None) => self.backoff.wait(&closed, open_for),
             };
-            warn!(
-                source = self.config.plan.source,
-                cause = closed.cause.as_str(),
-                code = closed.code,
-                detail = closed.detail,
-                again_in = ?wait,
-                "disconnected"
-            );
+            if closed.cause != CloseCause::Session || self.looks.is_none() {
+                warn!(
+                    source = self.config.plan.source,
+                    cause = closed.cause.as_str(),
+                    code = closed.code,
+                    detail = closed.detail,
+                    again_in = ?wait,
+                    "disconnected"
+                );
+            }
             if self.pause(wait).await?.is_break() {
                 return self.outlet.drain().await;
             }
@@ -158,6 +187,10 @@ impl Driver {
                     None
                 }
                 Wake::Control(Control::Replan(plan)) => self.replan(&mut live, *plan),
+                Wake::Control(Control::Look(look, answer)) => {
+                    live.tape.feed(self.config.clock.now(), &Input::Look(look, answer.into()));
+                    None
+                }
                 Wake::Acknowledged(result) => {
                     result?;
                     None
@@ -193,7 +226,12 @@ impl Driver {
         let (login_withheld, login_at) = self.withheld(at);
         let plan = Arc::new(Plan { login_withheld, ..self.config.plan.clone() });
         self.config.plan.first = false;
-        let mut tape = Tape::new(id, self.config.venue.session(self.config.account.clone()));
+        let session = match &self.looks {
+            None => self.config.venue.session(self.config.account.clone()),
+            Some(looks) => (looks.session)(),
+        };
+        let mut tape = Tape::new(id, session);
+        self.show(id, LookStage::Begun, Vec::new());
         tape.feed(at, &Input::Connecting(Arc::clone(&plan)));
         if let Some(catalog) = &self.config.catalog {
             tape.feed(at, &Input::Catalog(Arc::clone(catalog)));
@@ -338,6 +376,9 @@ impl Driver {
                     ended.get_or_insert(Closed { cause, code: None, detail });
                 }
                 Action::Send(_) | Action::Rest(_) => {}
+                Action::Show { taken, answer } => {
+                    self.show(live.tape.batch().session(), LookStage::Taken(taken), answer);
+                }
                 Action::StopLogins { reason } => {
                     warn!(source = live.plan.source, reason, "logins stopped");
                     self.logins.stop(reason);
@@ -345,6 +386,14 @@ impl Driver {
                 }
                 Action::DelayLogins { until } => self.logins.delay(until),
             }
+        }
+    }
+
+    /// Tells how far a second look has come, if this driver takes them.
+    fn show(&self, session: SessionId, stage: LookStage, answer: Vec<u8>) {
+        if let Some(looks) = &self.looks {
+            // Whoever records is gone only when all ends.
+            let _ = looks.shown.send(Control::Look(Look { session, stage }, answer));
         }
     }
 
@@ -428,6 +477,7 @@ impl Driver {
             self.end_stall(&mut live, since, at);
         }
         live.tape.feed(at, &Input::Closed(closed.clone()));
+        self.show(live.tape.batch().session(), LookStage::Ended, Vec::new());
         self.ship(&mut live).await;
         self.actions.clear();
         if let Link::Open(socket) = live.link {
@@ -451,6 +501,8 @@ impl Driver {
                 control = self.control.recv() => match control.unwrap_or(Control::Stop) {
                     Control::Stop => return Ok(ControlFlow::Break(())),
                     Control::Catalog(catalog) => self.config.catalog = Some(catalog),
+                    // There is nobody to see it.
+                    Control::Look(..) => {}
                     Control::Replan(plan) => {
                         let is_elsewhere = plan.url != self.config.plan.url;
                         self.config.plan = Plan { first: false, ..*plan };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::model::{Catalog, CloseCause, MarketPattern, Timestamp, UserId};
+use crate::model::{Catalog, CloseCause, MarketPattern, SessionId, Timestamp, UserId};
 use crate::venue::generic::Spec;
 
 use super::Record;
@@ -45,11 +45,13 @@ pub enum RecordKind {
     RunEnded = 12,
     /// Process or machine stood still and the socket was not read; body: from and to as JSON.
     Suspended = 13,
+    /// Another connection takes a second look; body: [`Look`] as JSON, a line feed, what was answered.
+    Look = 14,
 }
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Connecting,
         Self::Catalog,
         Self::Opened,
@@ -64,6 +66,7 @@ impl RecordKind {
         Self::RunStarted,
         Self::RunEnded,
         Self::Suspended,
+        Self::Look,
     ];
 
     /// The kind of that number.
@@ -90,6 +93,7 @@ impl RecordKind {
             Self::RunStarted => "run_started",
             Self::RunEnded => "run_ended",
             Self::Suspended => "suspended",
+            Self::Look => "look",
         }
     }
 }
@@ -121,6 +125,9 @@ pub struct Plan {
     /// The protocol, where the configuration describes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Arc<Spec>>,
+    /// Whether the session only takes a second look at what another records.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_look: bool,
     /// Time-outs.
     pub timing: Timing,
 }
@@ -165,6 +172,13 @@ impl Plan {
     #[must_use]
     pub fn wants_login(&self) -> bool {
         self.user.is_some() || self.logs_in
+    }
+
+    /// The plan of those who take a second look at what this one has recorded: nobody logs in, nothing is polled.
+    #[must_use]
+    pub fn look(&self) -> Self {
+        let nobody = Self { user: None, logs_in: false, login_withheld: None, ..self.clone() };
+        Self { is_look: true, first: false, poll: Vec::new(), ..nobody }
     }
 }
 
@@ -231,6 +245,36 @@ pub struct RestAnswer {
     pub error: Option<String>,
 }
 
+/// News of a second look, for the session that records what is looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// The session that looks.
+    pub session: SessionId,
+    /// How far it has come.
+    pub stage: LookStage,
+}
+
+/// How far a second look has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LookStage {
+    /// It begins; nothing was asked yet.
+    Begun,
+    /// It was taken of one thing that is recorded.
+    Taken(LookTaken),
+    /// It is over, or failed.
+    Ended,
+}
+
+/// A second look that was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookTaken {
+    /// What was asked, as it went out.
+    pub command: String,
+    /// When, by the monotonic clock of [`crate::model::Stamp`].
+    pub asked_mono: i64,
+}
+
 /// One input of a session.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input<'a> {
@@ -259,6 +303,8 @@ pub enum Input<'a> {
     /// The socket was not read from the first to the second wall-clock instant, because process or machine stood still, or
     /// the time between was left out: the clock was set forward.
     Suspended(Timestamp, Timestamp),
+    /// Another connection takes a second look; with what was answered, if something was.
+    Look(Look, Cow<'a, [u8]>),
 }
 
 /// A journal record that is no session input, or whose body cannot be read.
@@ -293,9 +339,12 @@ impl<'a> Input<'a> {
             RecordKind::Received => Self::Received(record.body),
             RecordKind::ReceivedBinary => Self::ReceivedBinary(record.body),
             RecordKind::Rest => {
-                let end = record.body.iter().position(|byte| *byte == b'\n').unwrap_or(record.body.len());
-                let answer = serde_json::from_slice(&record.body[..end]).map_err(body)?;
-                Self::Rest(answer, Cow::Borrowed(record.body.get(end + 1..).unwrap_or_default()))
+                let (head, answer) = head_and_answer(record.body);
+                Self::Rest(serde_json::from_slice(head).map_err(body)?, Cow::Borrowed(answer))
+            }
+            RecordKind::Look => {
+                let (head, answer) = head_and_answer(record.body);
+                Self::Look(serde_json::from_slice(head).map_err(body)?, Cow::Borrowed(answer))
             }
             RecordKind::Timer => Self::Timer,
             RecordKind::Closed => Self::Closed(serde_json::from_slice(record.body).map_err(body)?),
@@ -326,12 +375,8 @@ impl<'a> Input<'a> {
             Self::Sent(body) => (RecordKind::Sent, Cow::Borrowed(*body)),
             Self::Received(body) => (RecordKind::Received, Cow::Borrowed(*body)),
             Self::ReceivedBinary(body) => (RecordKind::ReceivedBinary, Cow::Borrowed(*body)),
-            Self::Rest(answer, body) => {
-                let mut record = serde_json::to_vec(answer).unwrap_or_default();
-                record.push(b'\n');
-                record.extend_from_slice(body);
-                (RecordKind::Rest, Cow::Owned(record))
-            }
+            Self::Rest(answer, body) => (RecordKind::Rest, Cow::Owned([&json(answer), &b"\n"[..], body].concat())),
+            Self::Look(look, body) => (RecordKind::Look, Cow::Owned([&json(look), &b"\n"[..], body].concat())),
             Self::Timer => (RecordKind::Timer, Cow::Borrowed(&[])),
             Self::Closed(closed) => (RecordKind::Closed, json(closed)),
             Self::Replanned(plan) => (RecordKind::Replanned, json(plan)),
@@ -339,4 +384,10 @@ impl<'a> Input<'a> {
             Self::Suspended(from, to) => (RecordKind::Suspended, json(&(from, to))),
         }
     }
+}
+
+/// What a body says in its first line, and what follows that.
+fn head_and_answer(body: &[u8]) -> (&[u8], &[u8]) {
+    let end = body.iter().position(|byte| *byte == b'\n').unwrap_or(body.len());
+    (&body[..end], body.get(end + 1..).unwrap_or_default())
 }

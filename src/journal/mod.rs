@@ -15,5 +15,8 @@ mod tape;
 mod varint;
 
 pub use batch::{Batch, Record, RecordHead};
-pub use input::{Closed, Input, InputError, Opened, Plan, PollPlan, RecordKind, RestAnswer, SubscribePlan, Timing};
+pub use input::{
+    Closed, Input, InputError, Look, LookStage, LookTaken, Opened, Plan, PollPlan, RecordKind, RestAnswer,
+    SubscribePlan, Timing,
+};
 pub use tape::Tape;

@@ -47,6 +47,8 @@ pub enum Event {
     Ticker(Box<Ticker>),
     /// The whole book of a market.
     BookSnapshot(Box<BookSnapshot>),
+    /// The same as a second look saw it: no book begins with it.
+    Look(Box<BookSnapshot>),
     /// Price levels of a book.
     Levels(Box<BookLevels>),
     /// The answer to an estimate.
@@ -347,6 +349,8 @@ pub enum SessionChange {
         /// Where to.
         url: String,
     },
+    /// It only takes a second look at what another session records.
+    Looking,
     /// The socket is open, the upgrade done.
     Opened {
         /// The peer's address.
@@ -447,6 +451,8 @@ pub enum Check {
     TickerLast,
     /// A fresh snapshot differs from the book kept so far, and nothing was missed in between.
     SnapshotDiffers,
+    /// A second look, over another connection, saw another book than the one kept.
+    SecondLook,
     /// What is available and what is reserved of a balance do not add up to its total.
     BalanceSum,
     /// Less of a balance is reserved than the account's open orders need.
@@ -474,6 +480,7 @@ impl Check {
             Self::TickerAsk => "ticker_ask",
             Self::TickerLast => "ticker_last",
             Self::SnapshotDiffers => "snapshot_differs",
+            Self::SecondLook => "second_look",
             Self::BalanceSum => "balance_sum",
             Self::ReservedBalance => "reserved_balance",
             Self::ReservationBalance => "reservation_balance",

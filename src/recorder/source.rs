@@ -132,6 +132,7 @@ impl Prepared {
             clock,
             sink: sink.clone().recipient(),
             progress: progress.clone(),
+            second_look: source.second_look,
         });
         let connection = connection.start();
         registry.do_send(Subscribe(connection.clone().recipient()));

@@ -68,6 +68,9 @@ pub enum Unusable {
     /// The session is of a protocol that this program does not have.
     #[error("this feedtape does not know the venue `{0}`, a newer one may")]
     UnknownVenue(String),
+    /// The session takes a second look in a protocol in which this program takes none.
+    #[error("this feedtape takes no second looks at the venue `{0}`, a newer one may")]
+    UnknownLook(String),
     /// It cannot be read.
     #[error(transparent)]
     Unreadable(#[from] InputError),
@@ -222,7 +225,11 @@ impl Deriving<'_> {
 fn begin(frame: &Frame<'_>) -> Result<Tape, Unusable> {
     let Input::Connecting(plan) = Input::from_record(&frame.record)? else { return Err(Unusable::NoSession) };
     let venue = venue::by_name(&plan.venue).ok_or_else(|| Unusable::UnknownVenue(plan.venue.clone()))?;
-    Ok(Tape::new(frame.session, venue.session(None)))
+    let session = match plan.is_look {
+        false => venue.session(None),
+        true => venue.look().ok_or_else(|| Unusable::UnknownLook(plan.venue.clone()))?(),
+    };
+    Ok(Tape::new(frame.session, session))
 }
 
 fn unusable(frame: &Frame<'_>, reason: Unusable) -> RebuildError {

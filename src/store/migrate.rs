@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_account_views.sql"),
     include_str!("../../migrations/0004_book.sql"),
     include_str!("../../migrations/0006_venues.sql"),
+    include_str!("../../migrations/0007_look.sql"),
 ];
 
 /// The schema version this program writes (`PRAGMA user_version`).

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::crypto::Secret;
-use crate::journal::Input;
+use crate::journal::{Input, LookTaken};
 use crate::model::{Catalog, CloseCause, Event, Seq, Stamp, Timestamp};
 
 pub use account::{Account, AccountKind, KeyAccount, UserAccount, WalletAccount};
@@ -63,6 +63,12 @@ pub trait Venue: Sync {
 
     /// A session, before its first input. Without an account it never asks to log in.
     fn session(&self, account: Option<Arc<Account>>) -> Box<dyn Session>;
+
+    /// Makes sessions that take a second look at what others record, before their first input; `None` where that shows
+    /// nothing.
+    fn look(&self) -> Option<fn() -> Box<dyn Session>> {
+        None
+    }
 
     /// What may be kept of a text frame that was sent: the frame without what is secret in it.
     fn redact<'a>(&self, sent: &'a str) -> Cow<'a, str>;
@@ -118,6 +124,13 @@ pub enum Action {
     Send(Outgoing),
     /// Make a REST request; the answer comes as [`Input::Rest`].
     Rest(RestRequest),
+    /// Show what a second look has seen to the session that records it.
+    Show {
+        /// What was asked, and when.
+        taken: LookTaken,
+        /// The answer.
+        answer: Vec<u8>,
+    },
     /// Close the connection; the source connects again.
     Close {
         /// Why.

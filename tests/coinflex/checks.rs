@@ -4,39 +4,6 @@ use feedtape::journal::Input;
 
 use super::script::*;
 
-/// Follows book and ticker of XBT:USDT from an empty book.
-fn following() -> Script {
-    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"]), ("WatchTicker", &["XBT:USDT"])]), None);
-    script.receive(WELCOME);
-    script.receive_all(&[
-        r#"{"error_code":0,"tag":1,"orders":[]}"#,
-        r#"{"error_code":0,"tag":2,"last":null,"bid":null,"ask":null,"low":null,"high":null,"volume":0}"#,
-    ]);
-    script
-}
-
-fn opened(id: i64, quantity: i64, price: i64) -> String {
-    notice("OrderOpened", &format!(r#""id":{id},"quantity":{quantity},"price":{price},"time":1"#))
-}
-
-fn closed(id: i64, quantity: i64, price: i64) -> String {
-    notice("OrderClosed", &format!(r#""id":{id},"quantity":{quantity},"price":{price}"#))
-}
-
-fn matched(bid: (i64, i64), ask: (i64, i64), quantity: i64, price: i64) -> String {
-    let (bid, bid_rem, ask, ask_rem) = (bid.0, bid.1, ask.0, ask.1);
-    let rest = format!(r#""quantity":{quantity},"price":{price},"total":1,"time":1"#);
-    notice("OrdersMatched", &format!(r#""bid":{bid},"bid_rem":{bid_rem},"ask":{ask},"ask_rem":{ask_rem},{rest}"#))
-}
-
-fn ticker(fields: &str) -> String {
-    notice("TickerChanged", fields)
-}
-
-fn notice(name: &str, fields: &str) -> String {
-    format!(r#"{{"notice":"{name}","base":63488,"counter":65283,{fields}}}"#)
-}
-
 #[test]
 fn a_sound_history_fires_no_check() {
     let frames = [

@@ -2,5 +2,6 @@
 
 mod checks;
 mod ledger;
+mod look;
 mod script;
 mod session;

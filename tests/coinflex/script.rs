@@ -30,20 +30,20 @@ pub struct Script {
 
 impl Script {
     pub fn new(account: Option<Arc<Account>>) -> Self {
-        Self {
-            session: by_name("coinflex").unwrap().session(account),
-            seq: 0,
-            now: SECOND,
-            out: Output::default(),
-            obey: true,
-            sent: Vec::new(),
-            wishes: Vec::new(),
-        }
+        Self::of(by_name("coinflex").unwrap().session(account))
+    }
+
+    pub fn of(session: Box<dyn Session>) -> Self {
+        Self { session, seq: 0, now: SECOND, out: Output::default(), obey: true, sent: Vec::new(), wishes: Vec::new() }
     }
 
     /// Connected, with the catalog, waiting for the greeting.
     pub fn connected(plan: Plan, account: Option<Arc<Account>>) -> Self {
-        let mut script = Self::new(account);
+        Self::new(account).connect(plan)
+    }
+
+    pub fn connect(self, plan: Plan) -> Self {
+        let mut script = self;
         script.give(&Input::Connecting(Arc::new(plan)));
         script.give(&Input::Catalog(Arc::new(catalog())));
         script.give(&Input::Opened(Opened { peer: None }));
@@ -109,6 +109,39 @@ pub fn findings(script: &mut Script, frames: &[String]) -> Vec<String> {
     lines
 }
 
+/// Follows book and ticker of XBT:USDT from an empty book.
+pub fn following() -> Script {
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"]), ("WatchTicker", &["XBT:USDT"])]), None);
+    script.receive(WELCOME);
+    script.receive_all(&[
+        r#"{"error_code":0,"tag":1,"orders":[]}"#,
+        r#"{"error_code":0,"tag":2,"last":null,"bid":null,"ask":null,"low":null,"high":null,"volume":0}"#,
+    ]);
+    script
+}
+
+pub fn opened(id: i64, quantity: i64, price: i64) -> String {
+    notice("OrderOpened", &format!(r#""id":{id},"quantity":{quantity},"price":{price},"time":1"#))
+}
+
+pub fn closed(id: i64, quantity: i64, price: i64) -> String {
+    notice("OrderClosed", &format!(r#""id":{id},"quantity":{quantity},"price":{price}"#))
+}
+
+pub fn matched(bid: (i64, i64), ask: (i64, i64), quantity: i64, price: i64) -> String {
+    let (bid, bid_rem, ask, ask_rem) = (bid.0, bid.1, ask.0, ask.1);
+    let rest = format!(r#""quantity":{quantity},"price":{price},"total":1,"time":1"#);
+    notice("OrdersMatched", &format!(r#""bid":{bid},"bid_rem":{bid_rem},"ask":{ask},"ask_rem":{ask_rem},{rest}"#))
+}
+
+pub fn ticker(fields: &str) -> String {
+    notice("TickerChanged", fields)
+}
+
+pub fn notice(name: &str, fields: &str) -> String {
+    format!(r#"{{"notice":"{name}","base":63488,"counter":65283,{fields}}}"#)
+}
+
 /// An event in short; what is declared only so that others can refer to it is left out.
 pub fn line(event: &Event) -> Option<String> {
     let text = |number: &Option<feedtape::model::Quantity>| {
@@ -165,6 +198,7 @@ pub fn line(event: &Event) -> Option<String> {
         Event::BookSnapshot(book) => {
             format!("book m{} from {:?}: {} orders", book.market.0, book.events_from, book.orders.len())
         }
+        Event::Look(book) => format!("look m{}: {} orders", book.market.0, book.orders.len()),
         Event::Estimate(estimate) => format!("estimate {} for {}", text(&estimate.quantity), text(&estimate.total)),
         Event::Balance(balance) => format!(
             "balance {} {} reserved {} snapshot {}",
@@ -182,6 +216,7 @@ pub fn line(event: &Event) -> Option<String> {
         }
         Event::Session(change) => match change {
             SessionChange::Connecting { .. } => return None,
+            SessionChange::Looking => "looking".to_owned(),
             SessionChange::Opened { .. } => "opened".to_owned(),
             SessionChange::Greeted => "greeted".to_owned(),
             SessionChange::Authenticated { user } => format!("logged in as {user:?}"),

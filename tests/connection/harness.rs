@@ -236,6 +236,7 @@ impl Setup {
             sessions: Arc::new(AtomicI64::new(1)),
             clock,
             sink: self.sink.clone().start().recipient(),
+            second_look: None,
             progress: Arc::clone(&progress),
         };
         Bench { connection: Connection::new(config).start(), sink: self.sink, progress, clock }

@@ -70,6 +70,11 @@ impl Scene {
 
     /// The configuration: book and ticker of XBT:USDT, and whatever `more` says.
     pub fn config(&self, more: &str) -> Config {
+        self.config_of("", more)
+    }
+
+    /// The same, with these keys of the source.
+    pub fn config_of(&self, keys: &str, more: &str) -> Config {
         let text = format!(
             r#"
             database = "test.db"
@@ -78,6 +83,7 @@ impl Scene {
             venue = "coinflex"
             url = "{}"
             rest_url = "{}"
+            {keys}
             [[source.subscribe]]
             method = "WatchOrders"
             markets = ["XBT:USDT"]

@@ -82,6 +82,7 @@ fn a_day_without_faults_has_every_notice_and_fires_no_check() {
             if n % 600 == 0 {
                 world.send(&serde_json::json!({"method": "GetBalances", "tag": 1_000_000 + n}));
                 world.advance();
+                world.look();
             }
             if n % 100 == 0 {
                 world.commit();
@@ -99,6 +100,7 @@ fn a_day_without_faults_has_every_notice_and_fires_no_check() {
         // There was something to check.
         assert!(count("SELECT count(*) FROM trade_detail WHERE own") > 300);
         assert!(count("SELECT count(*) FROM balance WHERE NOT is_snapshot") > 1_000);
+        assert_eq!(count("SELECT count(*) FROM book_snapshot WHERE is_look"), 48);
         assert!(count("SELECT max(durable_at) - min(started_at) FROM run") > 86_000_000_000_000);
         assert_eq!(count("SELECT count(*) FROM coverage WHERE verdict = 'gap' AND cause NOT LIKE 'not_%'"), 0);
         let report = verify(&world.path, false, |_, _, _| ()).unwrap();

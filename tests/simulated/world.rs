@@ -14,7 +14,7 @@ use feedtape::exchange::engine::{
 use feedtape::exchange::listing::{Listing, MarketId, Pair};
 use feedtape::exchange::notice;
 use feedtape::exchange::traders::{Traders, TradersConfig};
-use feedtape::journal::{Batch, Closed, Input, Opened, Plan, SubscribePlan, Tape};
+use feedtape::journal::{Batch, Closed, Input, Look, LookStage, LookTaken, Opened, Plan, SubscribePlan, Tape};
 use feedtape::model::{AssetCode, CloseCause, MarketPattern, SessionId, Stamp, Timestamp, UserId};
 use feedtape::sink::Sink;
 use feedtape::store::{RunInfo, RunKind, Settings, Store};
@@ -334,6 +334,25 @@ impl World {
             (method, _) => panic!("{method}"),
         }
         reply
+    }
+
+    /// Another connection takes a second look at each book, while the traders go on.
+    pub fn look(&mut self) {
+        let session = SessionId(1_000_000);
+        let news = |stage| Look { session, stage };
+        self.feed(&Input::Look(news(LookStage::Begun), b"".into()));
+        for market in self.markets.clone() {
+            self.trade();
+            let Pair { base, counter } = self.pair(market);
+            let command = json!({"method": "WatchOrders", "base": base, "counter": counter, "watch": true});
+            let asked_mono = self.stamp().mono;
+            self.trade();
+            let answer = self.reply(&command).to_string();
+            self.trade();
+            let taken = LookTaken { command: command.to_string(), asked_mono };
+            self.feed(&Input::Look(news(LookStage::Taken(taken)), answer.as_bytes().into()));
+        }
+        self.feed(&Input::Look(news(LookStage::Ended), b"".into()));
     }
 
     /// Hands what was received to the store.

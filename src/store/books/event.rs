@@ -43,7 +43,7 @@ const TRADES: &str = "SELECT id, instrument, iif(received_at, received_at, -coal
      FROM trade t WHERE id BETWEEN ?1 AND ?2";
 
 const SNAPSHOTS: &str = "SELECT id, instrument, received_at, side_orders_max FROM book_snapshot \
-     WHERE id BETWEEN ?1 AND ?2 AND has_orders";
+     WHERE id BETWEEN ?1 AND ?2 AND has_orders AND NOT is_look";
 
 /// The first events of all books after that of id `after`, up to that of id `until`: about `limit` of them, all that
 /// lie between the first and the last.

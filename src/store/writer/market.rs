@@ -152,7 +152,7 @@ impl Group<'_> {
         self.number(field, price.value())
     }
 
-    pub(super) fn book_snapshot(&self, snapshot: &BookSnapshot) -> Written {
+    pub(super) fn book_snapshot(&self, snapshot: &BookSnapshot, is_look: bool) -> Written {
         let market = self.market(snapshot.market)?;
         let instrument = market.instrument;
         let asked = match snapshot.events_from {
@@ -161,12 +161,12 @@ impl Group<'_> {
         };
         let events_from = asked.map_or(self.id, |frame| frame << EVENT_BITS);
         let insert = "INSERT INTO book_snapshot (id, instrument, received_at, events_from, has_orders, orders, \
-             side_orders_max) VALUES (?, ?, ?, ?, ?, ?, ?)";
+             side_orders_max, is_look) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
         let orders = snapshot.orders.len() as i64;
         let side_max = snapshot.side_orders_max.map(|max| max as i64);
-        let row = params![self.id, instrument, self.at.0, events_from, snapshot.has_orders, orders, side_max];
+        let row = params![self.id, instrument, self.at.0, events_from, snapshot.has_orders, orders, side_max, is_look];
         self.connection.prepare_cached(insert)?.execute(row)?;
-        if snapshot.has_orders {
+        if snapshot.has_orders && !is_look {
             self.book_begins(market, events_from)?;
         }
         let insert = "INSERT INTO book_order (snapshot, n, order_id, order_ref, price, quantity, time) \

@@ -45,6 +45,7 @@ impl Group<'_> {
                     params![id, run.0, source, url, at],
                 )
             }
+            SessionChange::Looking => self.change("UPDATE session SET is_look = 1 WHERE id = ?", params![id]),
             SessionChange::Opened { peer } => {
                 self.change("UPDATE session SET opened_at = ?, peer = ? WHERE id = ?", params![at, peer, id])
             }

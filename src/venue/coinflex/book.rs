@@ -2,6 +2,7 @@
 //! checksum, so loss shows only where a notice cannot follow from the ones before.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 
 use foldhash::fast::RandomState;
 
@@ -11,6 +12,8 @@ use crate::model::{BookOrder, OrderEvent, OrderKind, Timestamp, Trade, TradeSide
 pub(super) const SNAPSHOT_SIDE_MAX: usize = 1_000;
 /// Orders kept of one book. A book that grows beyond is not checked until its next snapshot.
 const ORDERS_MAX: usize = 500_000;
+/// Orders changed by notices while a second look is taken. With more, it is not compared.
+const TOUCHED_MAX: usize = 1_000_000;
 /// Notices held while a snapshot is on its way. With more, the book is not checked until its next snapshot.
 const HELD_MAX: usize = 100_000;
 
@@ -98,13 +101,29 @@ pub(super) struct Book {
     /// Number of orders at each price.
     bids: BTreeMap<i64, u32>,
     asks: BTreeMap<i64, u32>,
-    /// Whether the snapshot had all of a side: then an unknown order is a contradiction.
-    has_all_bids: bool,
-    has_all_asks: bool,
+    /// The worst price of each side of the snapshot, if that had not all of it; else an unknown order is a
+    /// contradiction.
+    worst_bid: Option<i64>,
+    worst_ask: Option<i64>,
     held: Vec<(Timestamp, Change)>,
     /// While a snapshot is on its way although the book is known: the orders that notices changed meanwhile, of which
     /// the snapshot may tell the state before or after.
-    touched: Option<HashSet<i64, RandomState>>,
+    touched: Option<Touched>,
+    /// The same while a second look is taken.
+    looked: Option<Touched>,
+}
+
+type Touched = HashSet<i64, RandomState>;
+
+/// How a snapshot differs from the book in an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Differs {
+    /// The snapshot has it, and the book had not.
+    Appeared,
+    /// The book had it, and the snapshot has not.
+    Vanished,
+    /// It has another quantity or price.
+    Changed,
 }
 
 /// The difference between the book as kept and a snapshot.
@@ -119,8 +138,21 @@ pub(super) struct Difference {
 }
 
 impl Difference {
+    pub(super) fn of(differing: &[(i64, Differs)]) -> Self {
+        let count = |how| differing.iter().filter(|(_, differs)| *differs == how).count();
+        let (appeared, vanished) = (count(Differs::Appeared), count(Differs::Vanished));
+        Self { appeared, vanished, changed: count(Differs::Changed) }
+    }
+
     pub(super) fn is_none(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { appeared, vanished, changed } = self;
+        write!(f, "{appeared} orders appeared, {vanished} vanished, {changed} changed")
     }
 }
 
@@ -139,7 +171,7 @@ impl Book {
     pub(super) fn forget(&mut self) {
         self.state = State::Unknown;
         self.held.clear();
-        self.touched = None;
+        (self.touched, self.looked) = (None, None);
     }
 
     /// Whether it can be relied on.
@@ -160,27 +192,58 @@ impl Book {
     /// Compares a snapshot with the book as it was kept without a hole, and goes on with the book as kept.
     pub(super) fn compare(&mut self, snapshot: &[BookOrder]) -> Difference {
         let touched = self.touched.take().unwrap_or_default();
-        let Some(stated) = plain(snapshot) else { return Difference::default() };
-        let mut difference = Difference::default();
+        plain(snapshot).map_or_else(Difference::default, |stated| Difference::of(&self.differing(&stated, &touched)))
+    }
+
+    /// A second look at it begins, whose snapshot is taken from now on.
+    pub(super) fn begin_look(&mut self) {
+        self.looked = self.is_known().then(Touched::default);
+    }
+
+    /// There will be no second look.
+    pub(super) fn give_up_look(&mut self) {
+        self.looked = None;
+    }
+
+    /// The orders that the snapshot of a second look shows in another way, those aside that notices changed meanwhile.
+    /// `None` if it cannot be compared.
+    pub(super) fn look(&self, snapshot: &[BookOrder]) -> Option<Vec<(i64, Differs)>> {
+        Some(self.differing(&plain(snapshot)?, self.looked.as_ref()?))
+    }
+
+    /// Ends a second look: what notices have not changed of the orders that it showed in another way. `None` if that is
+    /// not known.
+    pub(super) fn end_look(&mut self, mut differing: Vec<(i64, Differs)>) -> Option<Vec<(i64, Differs)>> {
+        let touched = self.looked.take()?;
+        differing.retain(|(id, _)| !touched.contains(id));
+        differing.sort_unstable_by_key(|(id, _)| *id);
+        Some(differing)
+    }
+
+    /// The orders that a snapshot shows in another way, but for those `touched`.
+    fn differing(&self, stated: &[(i64, i64, i64)], touched: &Touched) -> Vec<(i64, Differs)> {
+        let mut differing = Vec::new();
         for (id, quantity, price) in stated.iter().filter(|(id, ..)| !touched.contains(id)) {
+            let worst = if *quantity >= 0 { self.worst_bid } else { self.worst_ask };
             match self.orders.get(id) {
-                None => difference.appeared += 1,
-                Some(kept) if (kept.quantity, kept.price) != (*quantity, *price) => difference.changed += 1,
+                // What was beyond the best then may be among them now.
+                None if is_beyond(worst, *quantity >= 0, *price) => {}
+                None => differing.push((*id, Differs::Appeared)),
+                Some(kept) if (kept.quantity, kept.price) != (*quantity, *price) => {
+                    differing.push((*id, Differs::Changed));
+                }
                 Some(_) => {}
             }
         }
         let ids: HashSet<i64, RandomState> = stated.iter().map(|(id, ..)| *id).collect();
-        let (worst_bid, worst_ask) = (worst(&stated, true), worst(&stated, false));
-        let is_beyond = |order: &Order| match (order.is_bid, worst_bid, worst_ask) {
-            (true, Some(worst), _) => order.price <= worst,
-            (false, _, Some(worst)) => order.price >= worst,
-            _ => false,
-        };
+        let [worst_bid, worst_ask] = [true, false].map(|is_bid| worst(stated, is_bid));
         let gone = self.orders.iter().filter(|(id, order)| {
-            !ids.contains(id) && !touched.contains(id) && order.quantity != 0 && !is_beyond(order)
+            let worst = if order.is_bid { worst_bid } else { worst_ask };
+            let is_shown = order.quantity != 0 && !is_beyond(worst, order.is_bid, order.price);
+            is_shown && !ids.contains(id) && !touched.contains(id)
         });
-        difference.vanished = gone.count();
-        difference
+        differing.extend(gone.map(|(id, _)| (*id, Differs::Vanished)));
+        differing
     }
 
     /// Takes a snapshot and the notices held for it. Gives how it differs from the book as it was last known, and what
@@ -195,22 +258,16 @@ impl Book {
             self.forget();
             return Difference::default();
         };
-        let before = std::mem::take(&mut self.orders);
+        let difference = Difference::of(&self.differing(&stated, &Touched::default()));
+        self.orders.clear();
         self.bids.clear();
         self.asks.clear();
         self.state = State::Known;
-        let mut difference = Difference::default();
+        self.looked = None;
         for (id, quantity, price) in &stated {
-            match before.get(id) {
-                None => difference.appeared += 1,
-                Some(known) if (known.quantity, known.price) != (*quantity, *price) => difference.changed += 1,
-                Some(_) => {}
-            }
             self.insert(at, *id, *quantity, *price);
         }
-        difference.vanished = before.keys().filter(|id| !self.orders.contains_key(id)).count();
-        self.has_all_bids = worst(&stated, true).is_none();
-        self.has_all_asks = worst(&stated, false).is_none();
+        (self.worst_bid, self.worst_ask) = (worst(&stated, true), worst(&stated, false));
         for (at, change) in std::mem::take(&mut self.held) {
             if let Some(found) = self.apply(at, change) {
                 contradictions.push(found);
@@ -235,6 +292,12 @@ impl Book {
         }
         if let Some(touched) = &mut self.touched {
             touched.extend(change.orders());
+        }
+        if let Some(touched) = &mut self.looked {
+            touched.extend(change.orders());
+            if touched.len() > TOUCHED_MAX {
+                self.looked = None;
+            }
         }
         match change {
             Change::Opened { id, quantity, price } => {
@@ -305,9 +368,9 @@ impl Book {
         at: Timestamp,
     ) -> Option<(Contradiction, Timestamp)> {
         let has_all = match quantity {
-            1.. => self.has_all_bids,
-            0 => self.has_all_bids && self.has_all_asks,
-            _ => self.has_all_asks,
+            1.. => self.worst_bid.is_none(),
+            0 => self.worst_bid.is_none() && self.worst_ask.is_none(),
+            _ => self.worst_ask.is_none(),
         };
         (known.is_none() && has_all).then_some((Contradiction::UnknownOrder { id }, at))
     }
@@ -347,6 +410,11 @@ fn plain(snapshot: &[BookOrder]) -> Option<Vec<(i64, i64, i64)>> {
         Some((order.id.as_ref()?.as_int()?, quantity, order.price.as_ref()?.as_scaled()?))
     };
     snapshot.iter().map(plain).collect()
+}
+
+/// Whether a price is not better than the worst of a side that has more than was shown.
+fn is_beyond(worst: Option<i64>, is_bid: bool, price: i64) -> bool {
+    worst.is_some_and(|worst| if is_bid { price <= worst } else { price >= worst })
 }
 
 /// The worst price of a side that has as many orders as a snapshot can have, so that there may be more beyond it.

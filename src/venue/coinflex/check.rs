@@ -7,9 +7,11 @@
 
 use std::time::Duration;
 
-use crate::model::{BookOrder, Check, OrderEvent, Patch, Price, Stamp, Ticker, TickerKind, Timestamp, Trade};
+use crate::model::{
+    BookOrder, Check, OrderEvent, Patch, Price, SessionId, Stamp, Ticker, TickerKind, Timestamp, Trade,
+};
 
-use super::book::{Book, Change, Contradiction, Difference};
+use super::book::{Book, Change, Contradiction, Difference, Differs};
 use crate::venue::streams::nanos;
 
 /// How long a disagreement may last that notices on their way could still settle, by the link's clock.
@@ -46,6 +48,17 @@ impl Pending {
     }
 }
 
+/// A second look at the book.
+#[derive(Debug)]
+struct SecondLook {
+    /// The session that takes it.
+    session: SessionId,
+    /// When it began, by the monotonic clock.
+    begun_at: Stamp,
+    /// Once it was taken: when, and the orders that it shows in another way.
+    taken: Option<(Stamp, Vec<(i64, Differs)>)>,
+}
+
 /// The checks of a market.
 #[derive(Debug, Default)]
 pub(super) struct MarketCheck {
@@ -63,6 +76,9 @@ pub(super) struct MarketCheck {
     bid_off: Pending,
     ask_off: Pending,
     last_off: Pending,
+    look: Option<SecondLook>,
+    /// When a snapshot or a second look last showed the book as it is kept.
+    verified_at: Timestamp,
 }
 
 impl MarketCheck {
@@ -80,7 +96,7 @@ impl MarketCheck {
     /// The book is not followed any more, or was damaged.
     pub(super) fn forget_book(&mut self) {
         self.book.forget();
-        self.matched = None;
+        (self.matched, self.look) = (None, None);
         self.settle();
     }
 
@@ -108,11 +124,51 @@ impl MarketCheck {
             (Check::ChangedWhileBlind, if was_kept { difference } else { Difference::default() })
         };
         if !difference.is_none() {
-            let Difference { appeared, vanished, changed } = difference;
-            let evidence = format!("{appeared} orders appeared, {vanished} vanished, {changed} changed");
-            found.push(Found { check, since: at.wall, evidence });
+            found.push(Found { check, since: at.wall, evidence: difference.to_string() });
         }
+        self.verified_at = at.wall;
         found.extend(contradictions.into_iter().map(|(what, since)| describe(what, since)));
+    }
+
+    /// A second look begins. Its `mono` is the monotonic clock, by which it is told when the look was asked for.
+    pub(super) fn begin_look(&mut self, at: Stamp, session: SessionId) {
+        self.book.begin_look();
+        self.look = Some(SecondLook { session, begun_at: at, taken: None });
+    }
+
+    /// A second look was taken that was asked for at a time, by the monotonic clock. What it shows in another way may
+    /// be on its way here.
+    pub(super) fn take_look(&mut self, at: Stamp, session: SessionId, asked_mono: i64, orders: &[BookOrder]) {
+        // What was asked for before notices were taken down may be older than what they told.
+        let look = self.look.as_mut().filter(|look| look.session == session && look.begun_at.mono <= asked_mono);
+        if let (Some(look), Some(differing)) = (look, self.book.look(orders)) {
+            look.taken = Some((at, differing));
+        }
+    }
+
+    /// A second look is over: where it was not taken it will not be.
+    pub(super) fn give_up_look(&mut self) {
+        if self.look.take_if(|look| look.taken.is_none()).is_some() {
+            self.book.give_up_look();
+        }
+    }
+
+    /// Looks at what a second look showed in another way, once that has had the time to arrive.
+    fn settle_look(&mut self, at: Stamp, found: &mut Vec<Found>) {
+        let is_due = |look: &mut SecondLook| {
+            look.taken.as_ref().is_some_and(|(taken_at, _)| at.mono - taken_at.mono >= nanos(SETTLING_TIME))
+        };
+        let Some(SecondLook { session, begun_at, taken: Some((_, differing)) }) = self.look.take_if(is_due) else {
+            return;
+        };
+        let Some(differing) = self.book.end_look(differing) else { return };
+        if let Some((first, _)) = differing.first() {
+            let difference = Difference::of(&differing);
+            let evidence = format!("{difference} in the eyes of session {session}, order {first} among them");
+            found.push(Found { check: Check::SecondLook, since: self.verified_at, evidence });
+        } else {
+            self.verified_at = begun_at.wall;
+        }
     }
 
     /// An order notice came.
@@ -163,6 +219,9 @@ impl MarketCheck {
         if !self.book.is_known() {
             return;
         }
+        if self.look.is_some() {
+            self.settle_look(at, found);
+        }
         let (bid, ask) = self.book.best();
         let is_crossed = matches!((bid, ask), (Some(bid), Some(ask)) if bid >= ask);
         let mut note = |pending: &mut Pending, check, disagrees, evidence: &dyn Fn() -> String| {
@@ -184,7 +243,10 @@ impl MarketCheck {
 
     /// When a disagreement will have lasted too long, by the link's clock.
     pub(super) fn deadline(&self) -> Option<i64> {
-        [&self.crossed, &self.bid_off, &self.ask_off, &self.last_off].into_iter().filter_map(Pending::deadline).min()
+        let pending = [&self.crossed, &self.bid_off, &self.ask_off, &self.last_off];
+        let look = self.look.as_ref().and_then(|look| look.taken.as_ref());
+        let look = look.map(|(taken_at, _)| taken_at.mono.saturating_add(nanos(SETTLING_TIME)));
+        pending.into_iter().filter_map(Pending::deadline).chain(look).min()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::check::MarketCheck;
-use crate::model::{Asset, AssetCode, Catalog, Event, Market, MarketRef, StreamRef};
+use crate::model::{Asset, AssetCode, Catalog, Event, Market, MarketPattern, MarketRef, StreamRef, Timestamp};
 
 /// Base and counter codes: what identifies a market on the wire.
 pub(super) type Codes = (AssetCode, AssetCode);
@@ -110,6 +110,18 @@ impl Markets {
         });
         self.by_codes.insert(codes, reference);
         reference
+    }
+
+    /// The markets that a pattern means now.
+    pub(super) fn meant(&self, pattern: &MarketPattern, now: Timestamp) -> Vec<Codes> {
+        let is_open = |market: &&Market| market.expires.is_none_or(|expires| expires > now);
+        let listed = self.catalog.iter().flat_map(|catalog| &catalog.markets);
+        let matching: Vec<&Market> = listed.filter(|market| pattern.matches(market)).collect();
+        if matching.is_empty() {
+            // A pair of codes can be asked for whoever lists it.
+            return pattern.codes().into_iter().collect();
+        }
+        matching.into_iter().filter(is_open).filter_map(|market| market.base_code.zip(market.counter_code)).collect()
     }
 
     /// The asset of that code; one that the catalog does not know goes by its number.

@@ -10,6 +10,7 @@ mod kind;
 mod ledger;
 mod link;
 mod login;
+mod look;
 mod markets;
 mod notice;
 mod planner;
@@ -77,6 +78,9 @@ impl Venue for CoinFlex {
     }
     fn session(&self, account: Option<Arc<Account>>) -> Box<dyn Session> {
         Box::new(session::CoinFlexSession::new(account))
+    }
+    fn look(&self) -> Option<fn() -> Box<dyn Session>> {
+        Some(|| Box::new(look::LookSession::default()))
     }
     fn redact<'a>(&self, sent: &'a str) -> Cow<'a, str> {
         login::redact(sent)

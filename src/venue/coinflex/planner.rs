@@ -10,8 +10,7 @@ use std::time::Duration;
 use crate::crypto::Nonce;
 use crate::journal::PollPlan;
 use crate::model::{
-    AssetCode, Coverage, Event, GapCause, Market, MarketPattern, MarketRef, Number, Stamp, StreamKey, StreamRef,
-    Timestamp,
+    AssetCode, Coverage, Event, GapCause, MarketPattern, MarketRef, Number, Stamp, StreamKey, StreamRef, Timestamp,
 };
 use crate::venue::{Action, Outgoing, Output, RestRequest};
 
@@ -245,7 +244,7 @@ impl CoinFlexSession {
         let mut wanted = HashSet::new();
         for subscribe in &plan.subscribe {
             for pattern in &subscribe.markets {
-                for codes in self.meant(pattern, at.wall) {
+                for codes in self.markets.meant(pattern, at.wall) {
                     let market = self.markets.meet(codes, &mut out.events);
                     let stream = match subscribe.method.as_str() {
                         "WatchTicker" => self.ticker_stream(market, &mut out.events),
@@ -265,18 +264,6 @@ impl CoinFlexSession {
                 self.unwant(at.wall, stream, out);
             }
         }
-    }
-
-    /// The markets that a pattern means now.
-    fn meant(&self, pattern: &MarketPattern, now: Timestamp) -> Vec<Codes> {
-        let is_open = |market: &&Market| market.expires.is_none_or(|expires| expires > now);
-        let listed = self.markets.catalog().into_iter().flat_map(|catalog| &catalog.markets);
-        let matching: Vec<&Market> = listed.filter(|market| pattern.matches(market)).collect();
-        if matching.is_empty() {
-            // A pair of codes can be asked for whoever lists it.
-            return pattern.codes().into_iter().collect();
-        }
-        matching.into_iter().filter(is_open).filter_map(|market| market.base_code.zip(market.counter_code)).collect()
     }
 
     /// A market asked for by a name that means nothing (yet) is a stream too, with its own state.
@@ -317,7 +304,7 @@ impl CoinFlexSession {
     fn resolve_poll(&mut self, at: Stamp, plan: &PollPlan, wanted: &mut HashSet<StreamRef>, out: &mut Output) {
         let mut about: Vec<Option<Codes>> = Vec::new();
         for pattern in &plan.markets {
-            about.extend(self.meant(pattern, at.wall).into_iter().map(Some));
+            about.extend(self.markets.meant(pattern, at.wall).into_iter().map(Some));
         }
         if plan.markets.is_empty() {
             about.push(None);

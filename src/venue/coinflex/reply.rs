@@ -311,12 +311,7 @@ impl CoinFlexSession {
     fn book(&mut self, frame: &Frame<'_>, request: &Request, problems: &mut Problems, out: &mut Output) {
         let Frame { seq, at, text, message } = *frame;
         let Some(market) = request.market else { return };
-        self.missing_list(message, problems);
-        let places = Places::of(&self.markets, market);
-        let mut orders = Vec::with_capacity(message.list.as_ref().map_or(0, Vec::len));
-        for (n, fields) in message.list.iter().flatten().enumerate() {
-            orders.extend(notice::book_order(places, Reader::item(text, fields, n, problems)));
-        }
+        let orders = self.book_orders(text, message, market, problems);
         self.markets.entry_mut(market).check.snapshot(at, &orders, &mut self.found);
         let events_from = Some(request.seq).filter(|from| *from < seq);
         let side_orders_max = Some(SNAPSHOT_SIDE_MAX);
@@ -327,6 +322,20 @@ impl CoinFlexSession {
             side_orders_max,
             orders,
         })));
+    }
+
+    /// The orders of a book that an answer lists.
+    pub(super) fn book_orders(
+        &self,
+        text: &str,
+        message: &Message<'_>,
+        market: MarketRef,
+        problems: &mut Problems,
+    ) -> Vec<BookOrder> {
+        self.missing_list(message, problems);
+        let places = Places::of(&self.markets, market);
+        let list = message.list.iter().flatten().enumerate();
+        list.filter_map(|(n, fields)| notice::book_order(places, Reader::item(text, fields, n, problems))).collect()
     }
 
     fn estimate(&self, frame: &Frame<'_>, request: &Request, problems: &mut Problems, out: &mut Output) {

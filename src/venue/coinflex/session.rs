@@ -475,7 +475,14 @@ impl CoinFlexSession {
     }
 
     /// Tells what was not understood of a frame that could be read.
-    fn complain(&mut self, kind: &str, message: &Message<'_>, frame: &[u8], problems: &mut Problems, out: &mut Output) {
+    pub(super) fn complain(
+        &mut self,
+        kind: &str,
+        message: &Message<'_>,
+        frame: &[u8],
+        problems: &mut Problems,
+        out: &mut Output,
+    ) {
         let mut tell = |reason, what: String| {
             out.events.push(Event::NotUnderstood(Box::new(NotUnderstood { reason, what, body: frame.to_vec() })));
         };
@@ -559,6 +566,7 @@ impl Session for CoinFlexSession {
             Input::Closed(closed) => self.closed(at, closed, out),
             Input::Stalled(from, to) => self.streams.unread(*from, *to, GapCause::SinkStalled, &mut out.events),
             Input::Suspended(from, to) => self.streams.unread(*from, *to, GapCause::Suspended, &mut out.events),
+            Input::Look(look, answer) => self.look(seq, at, look, answer, out),
         }
         self.plan_next(at, out);
         self.deadline = self.next_deadline(at.mono);

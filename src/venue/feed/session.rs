@@ -420,6 +420,7 @@ impl<P: Protocol> Session for Feed<P> {
             Input::Closed(closed) => self.closed(at, closed, out),
             Input::Stalled(from, to) => self.streams.unread(*from, *to, GapCause::SinkStalled, &mut out.events),
             Input::Suspended(from, to) => self.streams.unread(*from, *to, GapCause::Suspended, &mut out.events),
+            Input::Look(..) => {}
         }
         self.has_news = false;
         self.deadline = self.plan_next(at, out);
