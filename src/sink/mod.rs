@@ -45,7 +45,7 @@ pub trait Sink {
     fn reopen(&mut self) -> Result<(), SinkError>;
 
     /// Commits, says that the run ended `at`, does work that can wait and closes. In haste, because the disk is slow,
-    /// that work is left to the next start.
+    /// that work is left to the next start, and so is finding out that it ended if the power fails just then.
     ///
     /// # Errors
     /// If that failed; what was reported durable stays so.

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use feedtape::exchange::Faults;
 use rusqlite::Connection;
 
-use crate::scene::{PATIENCE, Recorder, Recording, Scene, record, started, verify};
+use crate::machine::{Machine, Switch};
+use crate::scene::{PATIENCE, Recorder, Recording, Scene, record, started, until, verify};
 
 /// How long a stop may take where the disk does its work.
 const STOP_MAX: Duration = Duration::from_secs(5);
@@ -114,14 +116,37 @@ fn until_told(socket: &UnixDatagram, what: &str) -> Vec<String> {
     told
 }
 
+/// A recorder that tells us what it would tell systemd, which wants a sign of life every 100 ms.
+fn told_to_us(scene: &Scene) -> (UnixDatagram, Command) {
+    let socket = UnixDatagram::bind(scene.path("notify")).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let mut command = record(&scene.config(&scene.path("test.db"), ""));
+    command.env("NOTIFY_SOCKET", scene.path("notify")).env("WATCHDOG_USEC", "100000").env_remove("WATCHDOG_PID");
+    (socket, command)
+}
+
+#[test]
+fn the_watchdog_is_left_to_bite_when_the_writer_hangs() {
+    let scene = Scene::with(Faults::new(), 100);
+    let machine = Machine::new(&scene);
+    let (socket, command) = told_to_us(&scene);
+    let recorder = Recorder::start(machine.under(command));
+    until_told(&socket, "WATCHDOG=1");
+    // Longer than a writer may take before it is thought to hang.
+    machine.set(Switch::SyncDelayMs, 13_000);
+    let silence = |socket: &UnixDatagram| (0..10).all(|_| socket.recv(&mut [0; 1024]).is_err());
+    until("the signs of life end", || silence(&socket));
+    machine.set(Switch::SyncDelayMs, 0);
+    until_told(&socket, "WATCHDOG=1");
+    recorder.signal("TERM");
+    let (_, status, told) = recorder.end();
+    assert_eq!(status.code(), Some(0), "{told}");
+}
+
 #[test]
 fn systemd_is_told_that_it_records_goes_on_reloads_and_stops() {
     let scene = Scene::with(Faults::new(), 100);
-    let socket = UnixDatagram::bind(scene.path("notify")).unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-    let config = scene.config(&scene.path("test.db"), "");
-    let mut command = record(&config);
-    command.env("NOTIFY_SOCKET", scene.path("notify")).env("WATCHDOG_USEC", "100000").env_remove("WATCHDOG_PID");
+    let (socket, command) = told_to_us(&scene);
     let recorder = Recorder::start(command);
     let told = until_told(&socket, "READY=1");
     assert_eq!(told[0], "READY=1", "nothing comes before");

@@ -211,6 +211,13 @@ impl Store {
         connection.close().map_err(|(_, error)| sqlite(error))
     }
 
+    /// Leaves the syncs to the system from here on. All that was received is durable, and if the loss of power takes what
+    /// follows, the next start finds a run that did not end in order.
+    fn sync_no_more(&self) -> Result<(), StoreError> {
+        let unsynced = self.connection.pragma_update(None, "synchronous", "NORMAL");
+        unsynced.map_err(|error| StoreError::of(&self.settings.path, error))
+    }
+
     /// Closes the file with all that was committed, some of it in the WAL, from where the next start takes it.
     fn close_file_as_it_is(self) -> Result<(), StoreError> {
         let Self { connection, settings, .. } = self;
@@ -357,10 +364,12 @@ impl Sink for Store {
 
     fn close(mut self: Box<Self>, at: Stamp, in_haste: bool) -> Result<(), SinkError> {
         self.commit_group()?;
-        self.end_run(at)?;
         if in_haste {
+            self.sync_no_more()?;
+            self.end_run(at)?;
             return Ok(self.close_file_as_it_is()?);
         }
+        self.end_run(at)?;
         self.finish_books()?;
         Ok(self.close_file()?)
     }
