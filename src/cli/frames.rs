@@ -1,7 +1,7 @@
 //! `feedtape frames`.
 
 use std::borrow::Cow;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -134,6 +134,7 @@ fn json(frames: &mut Frames, selection: &Selection, out: impl Write) -> Result<(
 
 fn import(frames: &mut Frames, selection: &Selection, mut out: impl Write) -> Result<(), End> {
     let mut only = None;
+    let is_seen = io::stdout().is_terminal();
     frames.read(selection, |Frame { session, record, .. }| {
         let Some(direction) = Direction::of(record.kind) else { return Ok(()) };
         let first = *only.get_or_insert(session);
@@ -141,7 +142,13 @@ fn import(frames: &mut Frames, selection: &Selection, mut out: impl Write) -> Re
             return Err(End::SecondSession(first, session));
         }
         let at = Some(record.at.wall).filter(|at| at.0 != 0);
-        Message { at, direction, body: Cow::Borrowed(record.body) }.write(&mut out).map_err(End::from)
+        let message = Message { at, direction, body: Cow::Borrowed(record.body) };
+        if !is_seen {
+            return message.write(&mut out).map_err(End::from);
+        }
+        let mut line = Vec::new();
+        message.write(&mut line)?;
+        writeln!(out, "{}", shown_bytes(line.trim_ascii_end())).map_err(End::from)
     })?;
     Ok(out.flush()?)
 }

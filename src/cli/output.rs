@@ -36,6 +36,8 @@ pub(super) struct Printer<W> {
     table: Table,
     rows: usize,
     line: String,
+    /// Whether what is printed reaches a terminal as it is.
+    is_seen: bool,
 }
 
 impl<W: Write> Printer<W> {
@@ -43,11 +45,12 @@ impl<W: Write> Printer<W> {
     pub(super) fn start(format: Format, columns: &[&str], out: W) -> io::Result<Self> {
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED).set_header(columns.iter().map(|name| shown(name).into_owned()));
-        if io::stdout().is_terminal() {
+        let is_seen = io::stdout().is_terminal();
+        if is_seen {
             table.set_content_arrangement(ContentArrangement::Dynamic);
         }
         let columns = if matches!(format, Format::Json | Format::Jsonl) { keys(columns) } else { owned(columns) };
-        let mut printer = Self { out, format, columns, table, rows: 0, line: String::new() };
+        let mut printer = Self { out, format, columns, table, rows: 0, line: String::new(), is_seen };
         printer.header()?;
         Ok(printer)
     }
@@ -58,7 +61,8 @@ impl<W: Write> Printer<W> {
             Format::Json => self.out.write_all(b"["),
             Format::Csv => {
                 let names: Vec<_> = self.columns.iter().map(|name| quoted(name)).collect();
-                writeln!(self.out, "{}", names.join(","))
+                let names = names.join(",");
+                writeln!(self.out, "{}", if self.is_seen { shown(&names) } else { names.into() })
             }
             Format::Markdown => {
                 let names: Vec<_> = self.columns.iter().map(|name| in_markdown(name)).collect();
@@ -79,7 +83,12 @@ impl<W: Write> Printer<W> {
             self.line.clear();
             match self.format {
                 Format::Table => {}
-                Format::Csv => self.line.extend(separated(",", values.iter().map(in_csv))),
+                Format::Csv => {
+                    self.line.extend(separated(",", values.iter().map(in_csv)));
+                    if self.is_seen {
+                        self.line = shown(&self.line).into_owned();
+                    }
+                }
                 Format::Markdown => {
                     self.line.push_str("| ");
                     self.line.extend(separated(" | ", values.iter().map(|value| in_markdown(&text(value)).into())));
@@ -211,8 +220,22 @@ fn object(keys: &[String], values: &[Value<'_>], out: &mut String) {
     out.push('}');
 }
 
+/// A text of JSON, in which what could steer a terminal is escaped.
 fn json_string(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let json = serde_json::Value::from(text).to_string();
+    if !json.contains(steers) {
+        return json;
+    }
+    let escaped = |mut safe: String, character: char| {
+        // All of these are of the basic plane.
+        let _ = if steers(character) {
+            write!(safe, "\\u{:04x}", u32::from(character))
+        } else {
+            write!(safe, "{character}")
+        };
+        safe
+    };
+    json.chars().fold(String::new(), escaped)
 }
 
 /// Text from the wire for a terminal or a page: what could steer either is shown as an escape.
@@ -311,6 +334,8 @@ mod tests {
         assert_eq!(print(Format::Jsonl, &columns, ROWS), format!("{}\n{}\n", expected[0], expected[1]));
         assert_eq!(print(Format::Json, &columns, ROWS), format!("[\n{},\n{}\n]\n", expected[0], expected[1]));
         assert_eq!(print(Format::Json, &columns, &[]), "[]\n");
+        let steering: &[Value<'_>] = &[Value::Text("\u{9b}2J\u{202e}\u{7f}é".as_bytes())];
+        assert_eq!(print(Format::Jsonl, &["a"], &[steering]), "{\"a\":\"\\u009b2J\\u202e\\u007fé\"}\n");
         let infinite: &[Value<'_>] = &[Value::Real(f64::NEG_INFINITY)];
         assert_eq!(print(Format::Jsonl, &["a"], &[infinite]), "{\"a\":-1e999}\n");
     }
