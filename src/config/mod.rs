@@ -39,6 +39,8 @@
 //! ping_after = "20s"
 //! dead_after = "20s"
 //! catalog_refresh = "5m"
+//! lifetime = "23h"                # another connection takes over before this one is as old; the venue's own time if
+//!                                 # that is not said, for venues that end connections for their age
 //!
 //! [[source.asset]]                # only if the venue's own list can't be had and never was
 //! name = "XBT"

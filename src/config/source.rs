@@ -130,6 +130,8 @@ pub struct Pace {
     pub dead_after: Duration,
     /// How often the list of assets and markets is loaded anew.
     pub catalog_refresh: Duration,
+    /// Before a connection is this old, another one takes over from it; `None`: it lasts as long as it can.
+    pub lifetime: Option<Duration>,
 }
 
 impl Default for Pace {
@@ -140,6 +142,7 @@ impl Default for Pace {
             ping_after: Duration::from_secs(20),
             dead_after: Duration::from_secs(20),
             catalog_refresh: Duration::from_secs(5 * 60),
+            lifetime: None,
         }
     }
 }
@@ -179,6 +182,7 @@ impl Source {
             protocol: self.protocol.clone(),
             is_look: false,
             timing: self.timing.clone(),
+            overlap: None,
         }
     }
 
@@ -240,12 +244,13 @@ impl Source {
         }
         let mut limits = Limits::default();
         let mut timing = Timing::default();
-        let mut pace = Pace::default();
+        let lifetime = venue.and_then(|venue| venue.profile().lifetime);
+        let mut pace = Pace { lifetime, ..Pace::default() };
         if let Some(section) = section.optional("limits", Field::section) {
             read_limits(section, &mut limits);
         }
         if let Some(section) = section.optional("timing", Field::section) {
-            read_timing(section, &mut timing, &mut pace);
+            read_timing(section, venue, &mut timing, &mut pace);
         }
         let is_generic = venue.is_some_and(|venue| venue.name() == generic::Generic.name());
         let protocol: Option<Arc<Spec>> =
@@ -458,7 +463,10 @@ fn read_limits(mut section: Section<'_>, limits: &mut Limits) {
     section.finish();
 }
 
-fn read_timing(mut section: Section<'_>, timing: &mut Timing, pace: &mut Pace) {
+fn read_timing(mut section: Section<'_>, venue: Option<&'static dyn Venue>, timing: &mut Timing, pace: &mut Pace) {
+    if let Some(lifetime) = section.optional("lifetime", |field| read_lifetime(field, venue)) {
+        pace.lifetime = Some(lifetime);
+    }
     for (key, duration) in [
         ("connect", &mut pace.connect),
         ("handshake", &mut pace.handshake),
@@ -475,4 +483,20 @@ fn read_timing(mut section: Section<'_>, timing: &mut Timing, pace: &mut Pace) {
     }
     timing.silence = pace.ping_after + pace.dead_after;
     section.finish();
+}
+
+/// How old a connection may get, where venues end connections for their age. Not longer than the venue lets it.
+fn read_lifetime(field: &Field<'_>, venue: Option<&'static dyn Venue>) -> Option<Duration> {
+    let venue = venue?;
+    match venue.profile().lifetime {
+        Some(venues) if field.duration(TIMEOUT_MIN..=DURATION_MAX)? > venues => {
+            let most = humantime::format_duration(venues);
+            field
+                .fail(format!("`{}` ends a connection after {most}; write at most that, or leave it out", venue.name()))
+        }
+        None if venue.name() != generic::Generic.name() => {
+            field.fail(format!("`{}` ends no connection for its age; leave it out", venue.name()))
+        }
+        _ => field.duration(TIMEOUT_MIN..=DURATION_MAX),
+    }
 }

@@ -1,7 +1,7 @@
 //! Runs the sessions of one source, one after the other, for ever: socket, tape and sink brought together.
 
 use std::collections::VecDeque;
-use std::future::{Future, pending};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -12,10 +12,12 @@ use std::time::Duration;
 use actix_http::ws::CloseCode;
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::task::spawn_local;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::{info, warn};
 
 use super::backoff::Backoff;
+use super::live::{Happening, Link, Live, happens};
 use super::logins::{Logins, Withheld};
 use super::outlet::Outlet;
 use super::rest::Rest;
@@ -23,7 +25,7 @@ use super::rests::Rests;
 use super::socket::{Message, Socket};
 use super::{ConnectionConfig, Dialer};
 use crate::clock::nanos;
-use crate::journal::{Closed, Input, Look, LookStage, Opened, Plan, RestAnswer, Tape};
+use crate::journal::{Closed, Input, Look, LookStage, Opened, Overlap, Plan, Tape};
 use crate::model::{Catalog, CloseCause, SessionId, Stamp};
 use crate::sink::SinkError;
 use crate::venue::{Action, Outgoing, Session};
@@ -61,7 +63,7 @@ pub(super) struct Looks {
 
 /// Runs sessions.
 pub(super) struct Driver {
-    config: ConnectionConfig,
+    pub(super) config: ConnectionConfig,
     control: mpsc::UnboundedReceiver<Control>,
     dialer: Dialer,
     rest: Option<Rest>,
@@ -73,35 +75,24 @@ pub(super) struct Driver {
     /// Since when the sink has let no more on its way.
     full_since: Option<Stamp>,
     looks: Option<Looks>,
-}
-
-/// One session, from dialling to close: all that dies with its socket.
-struct Live {
-    tape: Tape,
-    plan: Arc<Plan>,
-    link: Link,
-    rests: Rests,
-    opened_at: Option<i64>,
-    /// When the driver last did something for it.
+    /// When to begin another connection, or, where there is one, to look whether it can take over; by the monotonic clock.
+    pub(super) renew_at: Option<i64>,
+    /// When it last did something for a session.
     turned_at: Stamp,
-    /// When a login that was withheld may be tried.
-    login_at: Option<i64>,
 }
 
-enum Link {
-    Dialling(Pin<Box<dyn Future<Output = Dialled>>>),
-    Open(Box<Socket>),
+/// What is left of a session that has ended.
+pub(super) struct Finished {
+    open_for: Duration,
+    /// The closing handshake.
+    pub(super) shut: Pin<Box<dyn Future<Output = ()>>>,
 }
-
-type Dialled = Result<(Box<Socket>, SocketAddr), Closed>;
 
 enum Wake {
     Control(Control),
     Acknowledged(Result<(), SinkError>),
     Timer,
-    Rest(RestAnswer, Bytes, bool),
-    Dialled(Dialled),
-    Arrived(Result<(), Closed>),
+    Happened(usize, Happening),
 }
 
 impl Driver {
@@ -119,6 +110,8 @@ impl Driver {
             actions: VecDeque::new(),
             full_since: None,
             looks: None,
+            renew_at: None,
+            turned_at: Stamp::default(),
             config,
         }
     }
@@ -164,67 +157,89 @@ impl Driver {
         }
     }
 
-    /// One session. Returns how it ended, and how long the socket was open.
+    /// One session, and others that each take over from the one before. Returns how the last one ended, and how long its
+    /// socket was open.
     async fn session(&mut self) -> Result<(Closed, Duration), SinkError> {
-        let mut live = self.begin();
-        let closed = loop {
-            if let Some(closed) = self.act(&mut live) {
-                break closed;
+        // The first speaks for the source; a second is about to.
+        let mut lives = vec![self.begin(None)];
+        (self.renew_at, self.turned_at) = (None, self.config.clock.now());
+        loop {
+            if let Some((n, closed)) = self.step(&mut lives).await?
+                && let Some(ended) = self.end(&mut lives, n, closed).await
+            {
+                return Ok(ended);
             }
-            if self.outlet.wants(live.tape.batch()) && self.outlet.has_room() {
-                self.ship(&mut live).await;
-            }
-            self.watch_window(&mut live);
-            let wake = self.wake(&mut live).await;
-            self.watch_turns(&mut live);
-            let ended = match wake {
-                Wake::Control(Control::Stop) => {
-                    Some(Closed { cause: CloseCause::Stopped, code: None, detail: String::new() })
-                }
-                Wake::Control(Control::Catalog(catalog)) => {
-                    self.config.catalog = Some(Arc::clone(&catalog));
-                    live.tape.feed(self.config.clock.now(), &Input::Catalog(catalog));
-                    None
-                }
-                Wake::Control(Control::Replan(plan)) => self.replan(&mut live, *plan),
-                Wake::Control(Control::Look(look, answer)) => {
-                    live.tape.feed(self.config.clock.now(), &Input::Look(look, answer.into()));
-                    None
-                }
-                Wake::Acknowledged(result) => {
-                    result?;
-                    None
-                }
-                Wake::Timer => {
-                    self.timer_fired(&mut live).await;
-                    None
-                }
-                Wake::Rest(answer, body, is_secret) => {
-                    let kept = if is_secret {
-                        live.tape.entrust(answer.request, &body);
-                        self.config.venue.redact_answer(&body)
-                    } else {
-                        body.as_ref().into()
-                    };
-                    live.tape.feed(self.config.clock.now(), &Input::Rest(answer, kept));
-                    None
-                }
-                Wake::Dialled(Ok((socket, peer))) => self.open(&mut live, socket, peer),
-                Wake::Arrived(Ok(())) => self.receive(&mut live),
-                Wake::Dialled(Err(closed)) | Wake::Arrived(Err(closed)) => Some(closed),
-            };
-            if let Some(closed) = ended {
-                break closed;
-            }
-        };
-        self.finish(live, closed).await
+            self.renew(&mut lives).await;
+        }
     }
 
-    fn begin(&mut self) -> Live {
+    /// Does what is to be done, and takes what happens next; `Some` if that ends one of the sessions.
+    async fn step(&mut self, lives: &mut [Live]) -> Result<Option<(usize, Closed)>, SinkError> {
+        for (n, live) in lives.iter_mut().enumerate() {
+            if let Some(closed) = self.act(live) {
+                return Ok(Some((n, closed)));
+            }
+            if self.outlet.wants(live.tape.batch()) && self.outlet.has_room() {
+                self.ship(live).await;
+            }
+        }
+        self.watch_window(lives);
+        let wake = self.wake(lives).await;
+        self.watch_turns(lives);
+        let (n, ended) = match wake {
+            Wake::Control(Control::Stop) => {
+                (0, Some(Closed { cause: CloseCause::Stopped, code: None, detail: String::new() }))
+            }
+            Wake::Control(Control::Catalog(catalog)) => {
+                self.config.catalog = Some(Arc::clone(&catalog));
+                for live in lives {
+                    live.tape.feed(self.config.clock.now(), &Input::Catalog(Arc::clone(&catalog)));
+                }
+                (0, None)
+            }
+            Wake::Control(Control::Replan(plan)) => (0, self.replan(lives, *plan)),
+            Wake::Control(Control::Look(look, answer)) => {
+                for live in lives {
+                    live.tape.feed(self.config.clock.now(), &Input::Look(look.clone(), answer.as_slice().into()));
+                }
+                (0, None)
+            }
+            Wake::Acknowledged(result) => {
+                result?;
+                (0, None)
+            }
+            Wake::Timer => {
+                self.timer_fired(lives).await;
+                (0, None)
+            }
+            Wake::Happened(n, happening) => (n, self.happened(&mut lives[n], happening)),
+        };
+        Ok(ended.map(|closed| (n, closed)))
+    }
+
+    fn happened(&mut self, live: &mut Live, happening: Happening) -> Option<Closed> {
+        match happening {
+            Happening::Rest(answer, body, is_secret) => {
+                let kept = if is_secret {
+                    live.tape.entrust(answer.request, &body);
+                    self.config.venue.redact_answer(&body)
+                } else {
+                    body.as_ref().into()
+                };
+                live.tape.feed(self.config.clock.now(), &Input::Rest(answer, kept));
+                None
+            }
+            Happening::Dialled(Ok((socket, peer))) => self.open(live, socket, peer),
+            Happening::Arrived(Ok(())) => live.receive(self.config.clock.now(), &self.config.progress),
+            Happening::Dialled(Err(closed)) | Happening::Arrived(Err(closed)) => Some(closed),
+        }
+    }
+
+    pub(super) fn begin(&mut self, overlap: Option<Overlap>) -> Live {
         let at = self.config.clock.now();
         let id = SessionId(self.config.sessions.fetch_add(1, Ordering::Relaxed));
         let (login_withheld, login_at) = self.withheld(at);
-        let plan = Arc::new(Plan { login_withheld, ..self.config.plan.clone() });
+        let plan = Arc::new(Plan { login_withheld, overlap, ..self.config.plan.clone() });
         self.config.plan.first = false;
         let session = match &self.looks {
             None => self.config.venue.session(self.config.account.clone()),
@@ -242,21 +257,20 @@ impl Driver {
             Ok((Box::new(socket), peer))
         };
         self.config.progress.begin_session();
-        self.full_since = None;
         Live {
             tape,
             plan,
             link: Link::Dialling(Box::pin(dialling)),
             rests: Rests::new(self.rest.clone(), self.config.account.clone()),
             opened_at: None,
-            turned_at: at,
+            complete_at: None,
             login_at,
         }
     }
 
-    async fn wake(&mut self, live: &mut Live) -> Wake {
+    async fn wake(&mut self, lives: &mut [Live]) -> Wake {
         let reading = self.full_since.is_none();
-        let alarm = self.alarm(live);
+        let alarm = self.alarm(lives);
         if let Some(at) = alarm
             && self.timer.deadline() != at
         {
@@ -267,61 +281,67 @@ impl Driver {
             control = self.control.recv() => Wake::Control(control.unwrap_or(Control::Stop)),
             result = self.outlet.acknowledged() => Wake::Acknowledged(result),
             () = self.timer.as_mut(), if alarm.is_some() => Wake::Timer,
-            (answer, body, is_secret) = live.rests.answered() => Wake::Rest(answer, body, is_secret),
-            wake = live.link.wake(reading) => wake,
+            (n, happening) = happens(lives, reading) => Wake::Happened(n, happening),
         }
     }
 
     /// When there is next something to do that nobody else wakes us for.
-    fn alarm(&self, live: &Live) -> Option<Instant> {
-        let clock = self.config.clock;
-        let first = live.tape.batch().heads().first();
-        let (session, ship) = match self.full_since {
-            None => (live.tape.deadline(), first.map(|head| head.at.mono + nanos(self.config.flow.batch_age_max))),
-            // What the session waits for may be in the socket, unread.
-            Some(_) => (None, None),
-        };
+    fn alarm(&self, lives: &[Live]) -> Option<Instant> {
         let stall = self.full_since.map(|since| since.mono + nanos(STALL_MIN));
         let stall = stall.filter(|_| !self.config.progress.is_stalled());
-        let turn = Some(live.turned_at.mono + nanos(TURN));
-        [session, ship, stall, live.login_at, turn].into_iter().flatten().min().map(|mono| clock.instant(mono))
+        let of_session = |live: &Live| {
+            // What a session waits for may be in the socket, unread.
+            let due = self.full_since.is_none().then(|| [live.tape.deadline(), self.ships_at(live)]);
+            due.into_iter().flatten().chain([live.login_at]).flatten().min()
+        };
+        let turn = self.turned_at.mono + nanos(TURN);
+        let due = lives.iter().filter_map(of_session).chain(stall).chain(self.renew_at).chain([turn]).min();
+        due.map(|mono| self.config.clock.instant(mono))
     }
 
     /// Says so if nothing could be done for a while. What the peer sent meanwhile is late, but may be there still.
-    fn watch_turns(&self, live: &mut Live) {
+    fn watch_turns(&mut self, lives: &mut [Live]) {
         let now = self.config.clock.now();
-        let before = std::mem::replace(&mut live.turned_at, now);
+        let before = std::mem::replace(&mut self.turned_at, now);
         let stood_still = (now.mono - before.mono).max(now.wall.0 - before.wall.0);
         // If the sink takes nothing, that is said when it does again.
         if stood_still < nanos(SUSPENSION_MIN) || self.full_since.is_some() {
             return;
         }
-        warn!(source = live.plan.source, for_ms = stood_still / 1_000_000, "stood still, or the clock was set forward");
-        live.tape.feed(now, &Input::Suspended(before.wall, now.wall));
-        if let Link::Open(socket) = &mut live.link {
-            socket.excuse_silence();
+        let source = &self.config.plan.source;
+        warn!(source, for_ms = stood_still / 1_000_000, "stood still, or the clock was set forward");
+        for live in lives {
+            live.tape.feed(now, &Input::Suspended(before.wall, now.wall));
+            live.excuse_silence();
         }
     }
 
-    async fn timer_fired(&mut self, live: &mut Live) {
+    /// When what a session has concluded is shipped at the latest.
+    fn ships_at(&self, live: &Live) -> Option<i64> {
+        let first = live.tape.batch().heads().first();
+        first.map(|head| head.at.mono + nanos(self.config.flow.batch_age_max))
+    }
+
+    async fn timer_fired(&mut self, lives: &mut [Live]) {
         let at = self.config.clock.now();
         let is_due = |mono: Option<i64>| mono.is_some_and(|mono| mono <= at.mono);
         if is_due(self.full_since.map(|since| since.mono + nanos(STALL_MIN))) {
             self.config.progress.set_stalled(true);
         }
-        if is_due(live.login_at) {
-            let plan = Plan::clone(&live.plan);
-            self.feed_plan(live, plan, at);
-        }
-        if self.full_since.is_some() {
-            return;
-        }
-        if is_due(live.tape.deadline()) {
-            live.tape.feed(at, &Input::Timer);
-        }
-        let first = live.tape.batch().heads().first();
-        if is_due(first.map(|head| head.at.mono + nanos(self.config.flow.batch_age_max))) {
-            self.ship(live).await;
+        for live in lives {
+            if is_due(live.login_at) {
+                let plan = Plan::clone(&live.plan);
+                self.feed_plan(live, plan, at);
+            }
+            if self.full_since.is_some() {
+                continue;
+            }
+            if is_due(live.tape.deadline()) {
+                live.tape.feed(at, &Input::Timer);
+            }
+            if is_due(self.ships_at(live)) {
+                self.ship(live).await;
+            }
         }
     }
 
@@ -329,38 +349,14 @@ impl Driver {
         let at = self.config.clock.now();
         live.link = Link::Open(socket);
         live.opened_at = Some(at.mono);
+        if live.plan.overlap.is_none() {
+            self.renew_at = self.begins_at(live);
+        }
         live.tape.feed(at, &Input::Opened(Opened { peer: Some(peer.to_string()) }));
         self.config.progress.set_connected(true);
         info!(source = live.plan.source, session = live.tape.batch().session().0, %peer, "connected");
         // Something may have come right behind the answer to the upgrade.
-        self.receive(live)
-    }
-
-    /// Takes everything that has arrived, as of now.
-    fn receive(&mut self, live: &mut Live) -> Option<Closed> {
-        let Link::Open(socket) = &mut live.link else { return None };
-        let at = self.config.clock.now();
-        let (mut frames, mut bytes) = (0, 0);
-        let ended = loop {
-            let body = match socket.receive() {
-                Ok(Some(Message::Text(body))) => {
-                    live.tape.feed(at, &Input::Received(&body));
-                    body
-                }
-                Ok(Some(Message::Binary(body))) => {
-                    live.tape.feed(at, &Input::ReceivedBinary(&body));
-                    body
-                }
-                Ok(None) => break None,
-                Err(closed) => break Some(closed),
-            };
-            frames += 1;
-            bytes += body.len() as u64;
-        };
-        if frames > 0 {
-            self.config.progress.receive(frames, bytes, at.wall);
-        }
-        ended
+        live.receive(at, &self.config.progress)
     }
 
     /// Does what the session wants done; `Some` if that ends it.
@@ -415,19 +411,22 @@ impl Driver {
         None
     }
 
-    fn replan(&mut self, live: &mut Live, plan: Plan) -> Option<Closed> {
-        let is_elsewhere = plan.url != live.plan.url;
+    fn replan(&mut self, lives: &mut [Live], plan: Plan) -> Option<Closed> {
+        let is_elsewhere = plan.url != self.config.plan.url;
         self.config.plan = Plan { first: false, ..plan };
         if is_elsewhere {
             return Some(Closed { cause: CloseCause::Reconfigured, code: None, detail: "another url".to_owned() });
         }
-        let plan = Plan { first: live.plan.first, ..self.config.plan.clone() };
-        self.feed_plan(live, plan, self.config.clock.now());
+        for live in lives {
+            let Plan { first, overlap, .. } = Plan::clone(&live.plan);
+            let plan = Plan { first, overlap, ..self.config.plan.clone() };
+            self.feed_plan(live, plan, self.config.clock.now());
+        }
         None
     }
 
     /// Puts a plan in force, with what speaks against logins now.
-    fn feed_plan(&mut self, live: &mut Live, plan: Plan, at: Stamp) {
+    pub(super) fn feed_plan(&mut self, live: &mut Live, plan: Plan, at: Stamp) {
         let (login_withheld, login_at) = self.withheld(at);
         live.plan = Arc::new(Plan { login_withheld, ..plan });
         live.login_at = login_at;
@@ -448,48 +447,77 @@ impl Driver {
     }
 
     /// Stops reading when the window is full, and goes on when it is not.
-    fn watch_window(&mut self, live: &mut Live) {
+    fn watch_window(&mut self, lives: &mut [Live]) {
         match (self.full_since, self.outlet.has_room()) {
             (None, false) => self.full_since = Some(self.config.clock.now()),
-            (Some(since), true) => {
-                self.end_stall(live, since, self.config.clock.now());
-                if let Link::Open(socket) = &mut live.link {
-                    socket.excuse_silence();
-                }
+            (Some(_), true) => {
+                self.end_stall(lives, self.config.clock.now());
+                lives.iter_mut().for_each(Live::excuse_silence);
             }
             (None, true) | (Some(_), false) => {}
         }
     }
 
-    fn end_stall(&mut self, live: &mut Live, since: Stamp, now: Stamp) {
-        self.full_since = None;
+    fn end_stall(&mut self, lives: &mut [Live], now: Stamp) {
+        let Some(since) = self.full_since.take() else { return };
         self.config.progress.set_stalled(false);
         if now.mono - since.mono >= nanos(STALL_MIN) {
-            warn!(source = live.plan.source, for_ms = (now.mono - since.mono) / 1_000_000, "the sink took nothing");
-            live.tape.feed(now, &Input::Stalled(since.wall, now.wall));
+            let source = &self.config.plan.source;
+            warn!(source, for_ms = (now.mono - since.mono) / 1_000_000, "the sink took nothing");
+            for live in lives {
+                live.tape.feed(now, &Input::Stalled(since.wall, now.wall));
+            }
         }
     }
 
-    async fn finish(&mut self, mut live: Live, closed: Closed) -> Result<(Closed, Duration), SinkError> {
+    /// One of the sessions has ended. Returns how long its socket was open, if that leaves none.
+    async fn end(&mut self, lives: &mut Vec<Live>, n: usize, closed: Closed) -> Option<(Closed, Duration)> {
         let at = self.config.clock.now();
-        self.config.progress.set_connected(false);
-        if let Some(since) = self.full_since {
-            self.end_stall(&mut live, since, at);
+        self.end_stall(lives, at);
+        if matches!(closed.cause, CloseCause::Stopped | CloseCause::Reconfigured) {
+            for other in lives.extract_if(.., |live| live.plan.overlap.is_some()) {
+                self.finish(other, closed.clone(), at).await.shut.await;
+            }
         }
+        let finished = self.finish(lives.remove(n.min(lives.len() - 1)), closed.clone(), at).await;
+        let Some(left) = lives.first_mut() else {
+            self.config.progress.set_connected(false);
+            finished.shut.await;
+            return Some((closed, finished.open_for));
+        };
+        spawn_local(finished.shut);
+        let source = &self.config.plan.source;
+        let (cause, code, detail) = (closed.cause.as_str(), closed.code, &closed.detail);
+        if n == 0 {
+            warn!(source, cause, code, detail, "disconnected, another connection goes on");
+            self.take_over(left, at);
+        } else {
+            let again_in = self.backoff.wait(&closed, finished.open_for);
+            warn!(source, cause, code, detail, ?again_in, "another connection failed, this one goes on");
+            self.renew_at = Some(at.mono.saturating_add(nanos(again_in)));
+        }
+        None
+    }
+
+    /// Feeds a session its end, and ships what is left of it.
+    pub(super) async fn finish(&mut self, mut live: Live, closed: Closed, at: Stamp) -> Finished {
         live.tape.feed(at, &Input::Closed(closed.clone()));
         self.show(live.tape.batch().session(), LookStage::Ended, Vec::new());
         self.ship(&mut live).await;
         self.actions.clear();
-        if let Link::Open(socket) = live.link {
-            let code = match closed.cause {
-                CloseCause::Stopped | CloseCause::Reconfigured => CloseCode::Away,
-                CloseCause::BadGreeting => CloseCode::Protocol,
-                _ => CloseCode::Normal,
-            };
-            socket.close(code).await;
-        }
         let open_for = live.opened_at.map_or(0, |opened_at| at.mono - opened_at);
-        Ok((closed, Duration::from_nanos(u64::try_from(open_for).unwrap_or(0))))
+        let open_for = Duration::from_nanos(u64::try_from(open_for).unwrap_or(0));
+        let shut = Box::pin(async move {
+            if let Link::Open(socket) = live.link {
+                let code = match closed.cause {
+                    CloseCause::Stopped | CloseCause::Reconfigured => CloseCode::Away,
+                    CloseCause::BadGreeting => CloseCode::Protocol,
+                    _ => CloseCode::Normal,
+                };
+                socket.close(code).await;
+            }
+        });
+        Finished { open_for, shut }
     }
 
     /// Waits before the next session; also until the sink takes something again.
@@ -514,17 +542,6 @@ impl Driver {
                 result = self.outlet.acknowledged() => result?,
                 () = sleep_until(until), if self.outlet.has_room() => return Ok(ControlFlow::Continue(())),
             }
-        }
-    }
-}
-
-impl Link {
-    /// Waits for the socket to be open, or, if it is to be read, for something to arrive on it.
-    async fn wake(&mut self, reading: bool) -> Wake {
-        match self {
-            Self::Dialling(dialling) => Wake::Dialled(dialling.await),
-            Self::Open(socket) if reading => Wake::Arrived(socket.ready().await),
-            Self::Open(_) => pending().await,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::model::{Catalog, CloseCause, MarketPattern, SessionId, Timestamp, UserId};
+use crate::model::{Catalog, CloseCause, MarketPattern, SessionId, StreamKey, Timestamp, UserId};
 use crate::venue::generic::Spec;
 
 use super::Record;
@@ -130,6 +130,22 @@ pub struct Plan {
     pub is_look: bool,
     /// Time-outs.
     pub timing: Timing,
+    /// Whether another session of the source records the same at this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<Overlap>,
+}
+
+/// What a session is to another one of its source while there are two, because the venue ends connections for their age.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// The other one speaks for the streams. A plan without an overlap has this one speak.
+    Newcomer,
+    /// The other one speaks for the streams from here on, and this one ends.
+    HandedOver {
+        /// The streams of which nothing proves that the other one goes on where this one was.
+        unjoined: Vec<StreamKey>,
+    },
 }
 
 /// A subscription as the configuration asks for it; markets may be wildcards, which the session resolves.

@@ -16,7 +16,7 @@ mod varint;
 
 pub use batch::{Batch, Record, RecordHead};
 pub use input::{
-    Closed, Input, InputError, Look, LookStage, LookTaken, Opened, Plan, PollPlan, RecordKind, RestAnswer,
+    Closed, Input, InputError, Look, LookStage, LookTaken, Opened, Overlap, Plan, PollPlan, RecordKind, RestAnswer,
     SubscribePlan, Timing,
 };
 pub use tape::Tape;

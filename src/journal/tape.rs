@@ -1,7 +1,7 @@
 //! Runs a session: journals each input, lets the session conclude from it, keeps both in one batch.
 
 use crate::model::{Seq, SessionId, Stamp};
-use crate::venue::{Action, Output, Session};
+use crate::venue::{Action, Output, Session, Standing};
 
 use super::{Batch, Input, InputError, Record};
 
@@ -58,6 +58,12 @@ impl Tape {
     #[must_use]
     pub fn deadline(&self) -> Option<i64> {
         self.session.deadline()
+    }
+
+    /// What the session can say of its streams now.
+    #[must_use]
+    pub fn standing(&self) -> Vec<Standing> {
+        self.session.standing()
     }
 
     /// What is not shipped yet.

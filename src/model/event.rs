@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     AssetCode, BookLevels, Catalog, CloseCause, Coverage, Id, Nature, Patch, Price, Quantity, Seq, Timestamp, UserId,
 };
@@ -16,7 +18,7 @@ pub struct MarketRef(pub u32);
 pub struct StreamRef(pub u32);
 
 /// What identifies a stream across sessions and runs, within its source: what coverage is kept for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StreamKey {
     /// The venue's name of the subscription: `WatchOrders`, `WatchTicker`, `GetBalances`; `account` for the notices
     /// that come unasked to whoever is logged in.

@@ -25,7 +25,7 @@ use thiserror::Error;
 
 use crate::crypto::Secret;
 use crate::journal::{Input, LookTaken};
-use crate::model::{Catalog, CloseCause, Event, Seq, Stamp, Timestamp};
+use crate::model::{Catalog, CloseCause, Coverage, Event, Seq, Stamp, StreamKey, Timestamp};
 
 pub use account::{Account, AccountKind, KeyAccount, UserAccount, WalletAccount};
 pub use profile::{
@@ -103,9 +103,30 @@ pub trait Session: Send {
     /// When it wants [`Input::Timer`] next: [`Stamp::mono`] at or after which to give it.
     fn deadline(&self) -> Option<i64>;
 
+    /// What it can say of its streams now, for another session to take over from it. Sessions of venues that end no
+    /// connection for its age say nothing.
+    fn standing(&self) -> Vec<Standing> {
+        Vec::new()
+    }
+
     /// States what it only sums up while frames go by (first and last data of subscriptions). Called before a batch is
     /// shipped; must not conclude anything else.
     fn summarise(&mut self, out: &mut Output);
+}
+
+/// What a session can say of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Which.
+    pub key: Arc<StreamKey>,
+    /// The state it is in.
+    pub state: Coverage,
+    /// Since when.
+    pub since: Timestamp,
+    /// Arrival of the last message that shows that none is missing before it.
+    pub good_at: Timestamp,
+    /// Where its messages have numbers without a hole: the number before the first, and the last.
+    pub numbers: Option<(u64, u64)>,
 }
 
 /// What a session says and wants.

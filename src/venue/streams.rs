@@ -39,6 +39,8 @@ pub(in crate::venue) struct Stream<K> {
     state: Option<Coverage>,
     /// Since when it is in that state.
     since: Timestamp,
+    /// What shows that state beyond the frame.
+    evidence: Option<String>,
 }
 
 /// The streams of a session.
@@ -46,11 +48,13 @@ pub(in crate::venue) struct Streams<K> {
     list: Vec<Stream<K>>,
     /// Both clocks at the input at hand.
     now: Stamp,
+    /// Whether another session speaks for the streams, so that transitions are not told.
+    is_silent: bool,
 }
 
 impl<K> Default for Streams<K> {
     fn default() -> Self {
-        Self { list: Vec::new(), now: Stamp::default() }
+        Self { list: Vec::new(), now: Stamp::default(), is_silent: false }
     }
 }
 
@@ -106,6 +110,7 @@ impl<K> Streams<K> {
             frames_unstated: 0,
             state: None,
             since: Timestamp(i64::MIN),
+            evidence: None,
         });
         reference
     }
@@ -174,8 +179,27 @@ impl<K> Streams<K> {
         // was set back, from now.
         let at = at.min(self.now.wall).max(entry.since);
         entry.since = at;
-        let evidence = evidence.map(str::to_owned);
-        events.push(Event::Transition(Transition { stream, at, state, evidence }));
+        entry.evidence = evidence.map(str::to_owned);
+        if !self.is_silent {
+            let evidence = entry.evidence.clone();
+            events.push(Event::Transition(Transition { stream, at, state, evidence }));
+        }
+    }
+
+    /// Tells no transition from here on: another session speaks for the streams.
+    pub(in crate::venue) fn fall_silent(&mut self) {
+        self.is_silent = true;
+    }
+
+    /// Speaks for the streams from here on: tells the state that each is in, and every transition.
+    pub(in crate::venue) fn speak(&mut self, at: Timestamp, events: &mut Vec<Event>) {
+        if !std::mem::replace(&mut self.is_silent, false) {
+            return;
+        }
+        for (n, entry) in self.list.iter().enumerate() {
+            let (stream, evidence) = (StreamRef(n as u32), entry.evidence.clone());
+            events.extend(entry.state.map(|state| Event::Transition(Transition { stream, at, state, evidence })));
+        }
     }
 
     /// Puts a stream in a state with new evidence, also if it was in that state before.
@@ -189,6 +213,11 @@ impl<K> Streams<K> {
     ) {
         self.list[stream.0 as usize].state = None;
         self.put(stream, at, state, Some(evidence), events);
+    }
+
+    /// Since when a stream is in the state that it is in.
+    pub(in crate::venue) fn since(&self, stream: StreamRef) -> Timestamp {
+        self.list[stream.0 as usize].since
     }
 
     /// The state a stream is in, if one was stated.

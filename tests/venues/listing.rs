@@ -1,7 +1,9 @@
 //! `feedtape venues`, and what a configuration of such a venue may say.
 
+use std::path::Path;
 use std::process::Command;
 
+use feedtape::config::Config;
 use feedtape::venue::VENUES;
 
 fn feedtape(arguments: &[&str]) -> String {
@@ -24,6 +26,27 @@ fn every_channel_of_every_venue_is_listed_with_what_judges_it() {
         "kraken,book,price levels,no,live,depth=10|25|100|500|1000,checksum by subscription,checked,in band,us,by number"
     ));
     assert!(feedtape(&["venues", "krakn"]).contains("unknown venue `krakn`, did you mean `kraken`"));
+}
+
+#[test]
+fn a_lifetime_is_no_longer_than_the_venues_own() {
+    let check = |venue: &str, lifetime: &str| {
+        let text = format!(
+            "database = \"x.db\"\n[[source]]\nname = \"s\"\nvenue = \"{venue}\"\nendpoint = \"live\"\n\
+             timing = {{ lifetime = \"{lifetime}\" }}\n[[source.subscribe]]\nmethod = \"trade\"\nmarkets = [\"A\"]\n"
+        );
+        Config::parse(Path::new("x.toml"), &text)
+    };
+    let lifetime = |config: Result<Config, _>| config.ok().unwrap().sources[0].pace.lifetime.unwrap().as_secs() / 3600;
+    assert_eq!(lifetime(check("binance", "12h")), 12);
+    let told = |venue, lifetime| check(venue, lifetime).err().unwrap().to_string();
+    assert!(
+        told("binance", "25h").contains("`binance` ends a connection after 1day; write at most that, or leave it out")
+    );
+    assert!(told("kraken", "12h").contains("`kraken` ends no connection for its age; leave it out"));
+    let unsaid = "database = \"x.db\"\n[[source]]\nname = \"s\"\nvenue = \"binance\"\nendpoint = \"live\"\n\
+         [[source.subscribe]]\nmethod = \"trade\"\nmarkets = [\"A\"]\n";
+    assert_eq!(lifetime(Config::parse(Path::new("x.toml"), unsaid)), 24);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod kraken;
 mod listing;
 mod numbers;
 mod okx;
+mod overlap;
 #[path = "../connection/peer.rs"]
 #[allow(dead_code, reason = "its scripts of broken connections are for other tests")]
 mod peer;

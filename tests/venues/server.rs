@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -39,9 +39,13 @@ pub struct Server {
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
+/// A way to say things on a WebSocket beside the script that hears them.
+pub struct Voice(TcpStream);
+
 /// One WebSocket, at the venue's end.
 pub struct Talk {
     conn: Conn,
+    stream: TcpStream,
     heard: Arc<Mutex<Vec<String>>>,
     /// What came while a pong was awaited.
     waiting: VecDeque<String>,
@@ -117,7 +121,24 @@ impl Drop for Server {
     }
 }
 
+impl Voice {
+    /// Sends a text; `false`: the client has gone.
+    pub fn say(&mut self, text: &str) -> bool {
+        self.0.write_all(&frame(TEXT, text.as_bytes())).is_ok()
+    }
+
+    /// Hangs up without a word.
+    pub fn hang_up(&self) {
+        let _ = self.0.shutdown(Shutdown::Write);
+    }
+}
+
 impl Talk {
+    /// Another way to say things.
+    pub fn voice(&self) -> Voice {
+        Voice(self.stream.try_clone().unwrap())
+    }
+
     /// Sends a text.
     pub fn say(&mut self, text: &str) {
         self.conn.write(&frame(TEXT, text.as_bytes()));
@@ -192,7 +213,7 @@ fn serve(
         conn.write(format!("{upgraded}Sec-WebSocket-Accept: {accept}\r\n\r\n").as_bytes());
         let number = sockets.fetch_add(1, Ordering::SeqCst);
         let (heard, waiting) = (heard.clone(), VecDeque::new());
-        return script(&mut Talk { conn, heard, waiting, number });
+        return script(&mut Talk { conn, stream: raw, heard, waiting, number });
     }
     let length = find("content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];

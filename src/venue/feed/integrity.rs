@@ -84,7 +84,7 @@ impl<P: Protocol> Feed<P> {
         self.trackers.entry(sequence).or_insert_with(|| Tracker::new(integrity.scheme))
     }
 
-    fn sequence(&self, stream: StreamRef, scope: Scope) -> Sequence {
+    pub(super) fn sequence(&self, stream: StreamRef, scope: Scope) -> Sequence {
         let topic = &self.streams.get(stream).kind.topic;
         match scope {
             Scope::Connection => Sequence::Connection,

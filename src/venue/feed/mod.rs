@@ -12,6 +12,7 @@ mod integrity;
 mod json;
 mod listing;
 mod markets;
+mod overlap;
 mod pace;
 mod reading;
 mod recent;

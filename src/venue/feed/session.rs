@@ -12,7 +12,7 @@ use crate::model::{
     Timestamp, UnknownReason, Verdict,
 };
 use crate::venue::streams::{Asking, Streams, nanos};
-use crate::venue::{Account, Action, Channel, Output, Session};
+use crate::venue::{Account, Action, Channel, Output, Session, Standing};
 
 use super::markets::Markets;
 use super::pace::Bucket;
@@ -181,6 +181,7 @@ impl<P: Protocol> Feed<P> {
             LoginState::Refused if was_withheld && !is_withheld => LoginState::Due(at.mono),
             login => login,
         };
+        self.take_overlap(at, plan.overlap.as_ref(), out);
         self.resolve(at, out);
     }
 
@@ -327,7 +328,7 @@ impl<P: Protocol> Feed<P> {
     }
 
     /// Behind the last message in place, nothing shows that no other came: what was said of that time is taken back.
-    fn retract_tail(&mut self, at: Stamp, stream: StreamRef, out: &mut Output) {
+    pub(super) fn retract_tail(&mut self, at: Stamp, stream: StreamRef, out: &mut Output) {
         let is_claimed =
             matches!(self.streams.state(stream), Some(Coverage::Covered(Verdict::Proved | Verdict::Checked)));
         let good_at = self.streams.get(stream).kind.good_at;
@@ -434,6 +435,10 @@ impl<P: Protocol> Session for Feed<P> {
 
     fn deadline(&self) -> Option<i64> {
         self.deadline
+    }
+
+    fn standing(&self) -> Vec<Standing> {
+        self.stand()
     }
 
     fn summarise(&mut self, out: &mut Output) {

@@ -78,18 +78,33 @@ enum Last {
 pub(in crate::venue) struct Tracker {
     scheme: Scheme,
     last: Option<Last>,
+    /// The number before the first of those without a hole up to the last.
+    before: u64,
     /// Numbers that came ahead of one that is awaited.
     ahead: BTreeSet<u64>,
 }
 
 impl Tracker {
     pub(in crate::venue) fn new(scheme: Scheme) -> Self {
-        Self { scheme, last: None, ahead: BTreeSet::new() }
+        Self { scheme, last: None, before: 0, ahead: BTreeSet::new() }
     }
 
     /// Whether it has seen a message that the next one must follow.
     pub(in crate::venue) fn has_begun(&self) -> bool {
         self.last.is_some()
+    }
+
+    /// The numbers that came without a hole, if there are numbers: the one before the first, and the last.
+    pub(in crate::venue) fn numbers(&self) -> Option<(u64, u64)> {
+        match self.last {
+            Some(Last::Number(last)) => Some((self.before, last)),
+            _ => None,
+        }
+    }
+
+    /// Begins with a number anew.
+    fn begin(&mut self, before: u64, last: u64) {
+        (self.before, self.last) = (before, Some(Last::Number(last)));
     }
 
     /// Forgets what came: whatever comes next is the first.
@@ -125,7 +140,7 @@ impl Tracker {
         let last = match self.last {
             Some(Last::Number(last)) => last,
             _ => {
-                self.last = Some(Last::Number(number));
+                self.begin(number.wrapping_sub(rule.step), number);
                 return match rule.start {
                     Some(start) if number != start && rule.restart != Some(number) => broken(start, number),
                     _ => Step::Follows,
@@ -143,13 +158,13 @@ impl Tracker {
         }
         if rule.restart == Some(number) {
             self.ahead.clear();
-            self.last = Some(Last::Number(number));
+            self.begin(number.wrapping_sub(rule.step), number);
             return Step::Follows;
         }
         if number <= last {
             // A snapshot repeats where the venue is; a state that went back is another one.
             return if kind == Kind::Snapshot && number < last {
-                self.last = Some(Last::Number(number));
+                self.begin(number.wrapping_sub(rule.step), number);
                 broken(expected, number)
             } else {
                 Step::Repeated
@@ -161,7 +176,7 @@ impl Tracker {
         }
         let newest = self.ahead.last().copied().unwrap_or(number);
         self.ahead.clear();
-        self.last = Some(Last::Number(newest));
+        self.begin(newest.wrapping_sub(rule.step), newest);
         broken(expected, number)
     }
 
@@ -179,7 +194,7 @@ impl Tracker {
 
     fn range(&mut self, first: u64, last: u64, previous: Option<u64>, kind: Kind) -> Step {
         let Some(Last::Number(before)) = self.last else {
-            self.last = Some(Last::Number(last));
+            self.begin(first.wrapping_sub(1), last);
             return Step::Follows;
         };
         if last <= before && kind == Kind::Update {
@@ -187,10 +202,13 @@ impl Tracker {
         }
         self.last = Some(Last::Number(last));
         let expected = before.wrapping_add(1);
+        let follows = previous.map_or(first <= expected, |previous| previous == before);
+        if follows {
+            return Step::Follows;
+        }
+        self.begin(first.wrapping_sub(1), last);
         match previous {
-            Some(previous) if previous == before => Step::Follows,
             Some(previous) => broken(format!("after {before}"), format!("{first} to {last} after {previous}")),
-            None if first <= expected => Step::Follows,
             None => broken(expected, format!("{first} to {last}")),
         }
     }
