@@ -190,7 +190,13 @@ impl Source {
     #[must_use]
     pub fn listed(&self, valid_from: Timestamp) -> Option<Catalog> {
         let Listing { assets, markets } = self.listing.clone();
-        (!assets.is_empty()).then_some(Catalog { valid_from, origin: CatalogOrigin::Config, assets, markets })
+        (!assets.is_empty()).then_some(Catalog {
+            valid_from,
+            other_until: None,
+            origin: CatalogOrigin::Config,
+            assets,
+            markets,
+        })
     }
 
     /// A source that is given by its URLs alone, with nothing to record, for single requests. Its secrets, if there is

@@ -419,6 +419,7 @@ fn catalog() -> Catalog {
         |name: &str, code| Asset { code: Some(AssetCode(code)), name: name.to_owned(), places: Some(4), spot: None };
     Catalog {
         valid_from: Timestamp(0),
+        other_until: None,
         origin: CatalogOrigin::Exchange,
         assets: vec![asset("XBT", 63488), asset("ETH", 63520), asset("USDT", 65283)],
         markets: vec![market("XBT", 63488, "USDT", 65283), market("ETH", 63520, "USDT", 65283)],

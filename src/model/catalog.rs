@@ -71,6 +71,10 @@ pub struct Market {
 pub struct Catalog {
     /// From when it is known to hold (when it was fetched).
     pub valid_from: Timestamp,
+    /// When one that says something else was last fetched: from then to `valid_from` either may have held. `None`: not
+    /// known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_until: Option<Timestamp>,
     /// Where it came from.
     pub origin: CatalogOrigin,
     /// The assets.

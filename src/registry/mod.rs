@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::connection::rest::Rest;
 use crate::message::{CatalogChanged, Ready, Refresh, Stop, Subscribe};
-use crate::model::Catalog;
+use crate::model::{Catalog, CatalogOrigin, Timestamp};
 use crate::sink::SinkError;
 use crate::venue::Venue;
 
@@ -48,6 +48,8 @@ pub struct Settings {
 pub struct Registry {
     settings: Settings,
     current: Option<Arc<Catalog>>,
+    /// When the venue last said what is current.
+    loaded_at: Option<Timestamp>,
     subscribers: Vec<Recipient<CatalogChanged>>,
     /// Who asked for the first catalog; `None` once the first attempt is over.
     waiting: Option<Vec<oneshot::Sender<Option<Arc<Catalog>>>>>,
@@ -63,6 +65,7 @@ impl Registry {
         Self {
             settings,
             current: None,
+            loaded_at: None,
             subscribers: Vec::new(),
             waiting: Some(Vec::new()),
             loading: None,
@@ -128,9 +131,12 @@ impl Registry {
     /// Makes a catalog the current one, if it says anything else than that.
     fn publish(&mut self, catalog: Catalog) {
         let is_same = |current: &Arc<Catalog>| current.assets == catalog.assets && current.markets == catalog.markets;
+        let loaded_at = Some(catalog.valid_from).filter(|_| catalog.origin == CatalogOrigin::Exchange);
+        let other_until = std::mem::replace(&mut self.loaded_at, loaded_at);
         if self.current.as_ref().is_some_and(is_same) {
             return;
         }
+        let catalog = Catalog { other_until, ..catalog };
         let (source, origin) = (&self.settings.source, catalog.origin);
         let (assets, markets) = (catalog.assets.len(), catalog.markets.len());
         tracing::info!(source, ?origin, assets, markets, "another list of assets and markets is in force");

@@ -168,6 +168,8 @@ async fn a_changed_list_is_published_and_an_unchanged_one_is_not() {
     let second = catalogs.recv().await.unwrap();
     assert_eq!((second.markets.len(), second.origin), (2, CatalogOrigin::Exchange));
     assert!(second.valid_from > first.valid_from);
+    let other_until = second.other_until.unwrap();
+    assert!(first.valid_from < other_until && other_until < second.valid_from, "when the first was last said");
     stop(registry).await;
     server.handle.stop(false).await;
 }

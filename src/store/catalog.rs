@@ -48,6 +48,7 @@ fn last(connection: &Connection, source: &str) -> rusqlite::Result<Option<Catalo
     let since = assets.iter().map(|(from, _)| *from).chain(markets.iter().map(|(from, _)| *from)).max();
     Ok(since.map(|valid_from| Catalog {
         valid_from,
+        other_until: None,
         origin: CatalogOrigin::Stored,
         assets: assets.into_iter().map(|(_, asset)| asset).collect(),
         markets: markets.into_iter().map(|(_, market)| market).collect(),
@@ -154,6 +155,7 @@ mod tests {
         let known = Listings {
             last: Some(Catalog {
                 valid_from: Timestamp(T0 + 50),
+                other_until: None,
                 origin: CatalogOrigin::Stored,
                 assets: vec![xbt, usd],
                 markets: vec![expiring],

@@ -90,6 +90,7 @@ pub(super) fn asset(code: i64, name: &str, places: u8) -> Asset {
 pub(super) fn catalog(from: i64, assets: Vec<Asset>, markets: Vec<Arc<Market>>) -> Event {
     Event::Catalog(Arc::new(Catalog {
         valid_from: Timestamp(T0 + from),
+        other_until: None,
         origin: CatalogOrigin::Exchange,
         assets,
         markets: markets.into_iter().map(Arc::unwrap_or_clone).collect(),

@@ -7,7 +7,7 @@ use feedtape::crypto::{Nonce, Randomness, Secret, SigningKey};
 use feedtape::journal::{Input, Opened, Plan, PollPlan, SubscribePlan};
 use feedtape::model::{
     Asset, AssetCode, Catalog, CatalogOrigin, Coverage, Event, Market, MarketPattern, Patch, Seq, SessionChange, Stamp,
-    SubscriptionChange, Timestamp, UserId,
+    SubscriptionChange, Timestamp, Transition, UserId,
 };
 use feedtape::venue::{Account, Action, Output, Session, UserAccount, by_name};
 
@@ -26,6 +26,8 @@ pub struct Script {
     pub sent: Vec<String>,
     /// Other wishes.
     pub wishes: Vec<Action>,
+    /// The last change of a stream's state.
+    pub last_transition: Option<Transition>,
 }
 
 impl Script {
@@ -34,7 +36,8 @@ impl Script {
     }
 
     pub fn of(session: Box<dyn Session>) -> Self {
-        Self { session, seq: 0, now: SECOND, out: Output::default(), obey: true, sent: Vec::new(), wishes: Vec::new() }
+        let (sent, wishes, last_transition) = (Vec::new(), Vec::new(), None);
+        Self { session, seq: 0, now: SECOND, out: Output::default(), obey: true, sent, wishes, last_transition }
     }
 
     /// Connected, with the catalog, waiting for the greeting.
@@ -55,6 +58,11 @@ impl Script {
         let at = Stamp { wall: Timestamp(1_000 * SECOND + self.now), mono: self.now };
         self.session.handle(Seq(self.seq), at, input, &mut self.out);
         self.seq += 1;
+        for event in &self.out.events {
+            if let Event::Transition(transition) = event {
+                self.last_transition = Some(transition.clone());
+            }
+        }
         let mut lines: Vec<String> = self.out.events.drain(..).filter_map(|event| line(&event)).collect();
         let actions: Vec<Action> = self.out.actions.drain(..).collect();
         for action in actions {
@@ -263,6 +271,7 @@ pub fn catalog() -> Catalog {
     let (xbt, eth, usdt, usdc) = ((63488, "XBT"), (63520, "ETH"), (65283, "USDT"), (65282, "USDC"));
     Catalog {
         valid_from: Timestamp(0),
+        other_until: None,
         origin: CatalogOrigin::Exchange,
         assets: [xbt, eth, usdt, usdc].map(|(code, name)| asset(code, name)).into(),
         markets: vec![

@@ -150,6 +150,31 @@ fn a_reply_that_nobody_asked_for_is_kept_and_changes_nothing() {
 }
 
 #[test]
+fn a_scale_that_changes_ends_what_is_known_until_a_fresh_snapshot() {
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT", "ETH:USDT"])]), None);
+    script.receive(WELCOME);
+    script.receive_all(&[r#"{"error_code":0,"tag":1,"orders":[]}"#, r#"{"error_code":0,"tag":2,"orders":[]}"#]);
+    script.receive_all(&[&opened(1, 100, 50)]);
+    script.now += 100 * SECOND;
+    let mut list = catalog();
+    list.other_until = Some(Timestamp(1_000 * SECOND + script.now - 60 * SECOND));
+    let market = list.markets.iter_mut().find(|market| market.name == "XBT:USDT").unwrap();
+    market.price_places = market.price_places.map(|places| places + 1);
+    let lines = script.give(&Input::Catalog(Arc::new(list.clone())));
+    assert_eq!(lines, ["s0 unverifiable"], "the other market goes on");
+    let doubt = script.last_transition.clone().unwrap();
+    assert_eq!((Some(doubt.at), doubt.evidence.as_deref()), (list.other_until, Some("the scale changed")));
+    assert!(script.sent[2].contains(r#""watch":false"#) && script.sent.len() == 3, "{:?}", script.sent);
+    // What notices say of orders that were stated at the other scale contradicts nothing.
+    assert_eq!(findings(&mut script, &[closed(1, 1_000, 500)]), NOTHING);
+    script.receive(r#"{"error_code":0,"tag":3}"#);
+    let lines = script.receive(r#"{"error_code":0,"tag":4,"orders":[]}"#);
+    assert!(lines.contains(&"s0 consistent".to_owned()), "{lines:?}");
+    // A list that says the same changes nothing.
+    assert_eq!(script.give(&Input::Catalog(Arc::new(list))), NOTHING);
+}
+
+#[test]
 fn a_subscription_refused_for_its_market_waits_until_it_is_listed_anew() {
     let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT", "ETH:USDT"])]), None);
     script.receive(WELCOME);
@@ -332,8 +357,8 @@ fn silence_beyond_what_a_stream_expects_is_a_gap_from_its_last_frame() {
     let mut script = Script::connected(with, None);
     script.receive_all(&[WELCOME, r#"{"error_code":0,"tag":1,"orders":[]}"#]);
     let heard = script.now;
-    let at = Stamp { wall: Timestamp(0), mono: heard + 5 * SECOND };
-    script.now = at.mono;
+    script.now = heard + 5 * SECOND;
+    let at = Stamp { wall: Timestamp(1_000 * SECOND + script.now), mono: script.now };
     script.session.handle(Seq(90), at, &Input::Timer, &mut script.out);
     let Some(Event::Transition(transition)) = script.out.events.first() else { panic!("{:?}", script.out.events) };
     assert_eq!(transition.at, Timestamp(1_000 * SECOND + heard));

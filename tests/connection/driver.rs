@@ -31,6 +31,7 @@ fn catalog(name: &str) -> Arc<Catalog> {
     let asset = feedtape::model::Asset { code: None, name: name.to_owned(), places: None, spot: None };
     Arc::new(Catalog {
         valid_from: Timestamp(1),
+        other_until: None,
         origin: CatalogOrigin::Exchange,
         assets: vec![asset],
         markets: vec![],

@@ -234,6 +234,7 @@ fn catalog() -> Catalog {
         |code, name: &str| Asset { code: Some(AssetCode(code)), name: name.to_owned(), places: Some(4), spot: None };
     Catalog {
         valid_from: Timestamp(NOON),
+        other_until: None,
         origin: CatalogOrigin::Exchange,
         assets: vec![asset(63488, "XBT"), asset(65283, "USDT")],
         markets: vec![Market {

@@ -460,7 +460,7 @@ fn catalog(variant: usize) -> Catalog {
         3 => markets.push(market(&assets[0], &assets[3], 2, None)),
         _ => {}
     }
-    Catalog { valid_from: Timestamp(NOON), origin: CatalogOrigin::Exchange, assets, markets }
+    Catalog { valid_from: Timestamp(NOON), other_until: None, origin: CatalogOrigin::Exchange, assets, markets }
 }
 
 fn account() -> Arc<Account> {

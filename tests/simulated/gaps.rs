@@ -255,3 +255,37 @@ fn numbers_of_unknown_scale_are_in_doubt_until_it_is_known() {
     let expected = ["unverifiable 10 50 scale unknown", "not_connected 50 60 transport", "consistent 60 90 -"];
     assert_eq!(recorder.said("WatchOrders"), expected);
 }
+
+#[test]
+fn a_scale_that_changes_while_it_is_watched_is_in_doubt_since_the_old_one_was_last_seen() {
+    let mut recorder = Recorder::new();
+    recorder.at(10).connect("XBT:USDT", true);
+    recorder.at(20).notice();
+    let mut changed = recorder.catalog.clone().unwrap();
+    changed.other_until = Some(Timestamp((NOON + 300) * MILLISECOND));
+    changed.valid_from = Timestamp((NOON + 600) * MILLISECOND);
+    let market = changed.markets.iter_mut().find(|market| market.name == "XBT:USDT").unwrap();
+    market.price_places = market.price_places.map(|places| places - 1);
+    recorder.at(610).feed(&Input::Catalog(Arc::new(changed)));
+    recorder.at(620).notice();
+    recorder.at(640).answer_all();
+    recorder.at(650).notice();
+    recorder.at(900).commit();
+    let expected = ["consistent 10 300 -", "unverifiable 300 640 the scale changed", "consistent 640 900 -"];
+    assert_eq!(recorder.said("WatchOrders"), expected);
+    assert_eq!(recorder.said("account"), expected);
+    let connection = Connection::open(&recorder.path).unwrap();
+    let mut prices =
+        connection.prepare("SELECT price FROM order_events WHERE market = 'XBT:USDT' ORDER BY id").unwrap();
+    let prices: Vec<String> = prices.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(prices, ["1.0000", "10.000", "10.000"], "each at the scale that was in force");
+    // The book is of one scale only, and nothing contradicts.
+    let book = "SELECT group_concat(DISTINCT price) FROM book WHERE market = 'XBT:USDT' AND at = ?";
+    let at = (NOON + 700) * MILLISECOND;
+    let book: String = connection.query_row(book, [at], |row| row.get(0)).unwrap();
+    assert_eq!(book, "10.000");
+    assert_eq!(
+        connection.query_row("SELECT count(*) FROM finding WHERE is_contradiction", [], |row| row.get::<_, i64>(0)),
+        Ok(0)
+    );
+}

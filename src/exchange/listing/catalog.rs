@@ -32,7 +32,13 @@ impl Listing {
             starts: time(|term| term.start.0, &market.term),
             expires: time(|term| term.expires.0, &market.term),
         });
-        Catalog { valid_from, origin: CatalogOrigin::Config, assets: assets.collect(), markets: markets.collect() }
+        Catalog {
+            valid_from,
+            other_until: None,
+            origin: CatalogOrigin::Config,
+            assets: assets.collect(),
+            markets: markets.collect(),
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn read(path: &'static str, answers: &[&[u8]], fetched_at: Timestamp)
     if markets.len() < total {
         tracing::warn!(path, unread = total - markets.len(), of = total, "symbols lack what identifies them");
     }
-    Ok(Catalog { valid_from: fetched_at, origin: CatalogOrigin::Exchange, assets, markets })
+    Ok(Catalog { valid_from: fetched_at, other_until: None, origin: CatalogOrigin::Exchange, assets, markets })
 }
 
 fn market(fields: &Fields<'_>) -> Option<Market> {

@@ -30,7 +30,7 @@ pub(super) fn read(answers: &[&[u8]], fetched_at: Timestamp) -> Result<Catalog, 
             None => assets.push(asset(name, places)),
         }
     }
-    Ok(Catalog { valid_from: fetched_at, origin: CatalogOrigin::Exchange, assets, markets })
+    Ok(Catalog { valid_from: fetched_at, other_until: None, origin: CatalogOrigin::Exchange, assets, markets })
 }
 
 /// A pair: `BTC/USD`, which channels and paths call `btcusd`.

@@ -22,7 +22,7 @@ pub(super) fn read(answers: &[&[u8]], fetched_at: Timestamp) -> Result<Catalog, 
     let mut markets: Vec<Market> = entries(PATHS[1], markets, |entry| market(entry, find))?;
     let mut names = std::collections::HashSet::new();
     markets.retain(|market| names.insert(market.name.clone()));
-    Ok(Catalog { valid_from: fetched_at, origin: CatalogOrigin::Exchange, assets, markets })
+    Ok(Catalog { valid_from: fetched_at, other_until: None, origin: CatalogOrigin::Exchange, assets, markets })
 }
 
 fn entries<T>(

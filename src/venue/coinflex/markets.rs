@@ -36,6 +36,17 @@ pub(super) struct KnownAsset {
     pub(super) places: Option<u8>,
 }
 
+/// What another catalog changes for a session.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Markets that it lists and the one before did not.
+    pub(super) relisted: Vec<MarketRef>,
+    /// Markets whose numbers are at another scale from now on.
+    pub(super) rescaled: Vec<MarketRef>,
+    /// Whether the amounts of some asset are.
+    pub(super) has_rescaled_asset: bool,
+}
+
 /// The markets and assets of a session.
 #[derive(Default)]
 pub(super) struct Markets {
@@ -51,28 +62,34 @@ impl Markets {
         self.catalog.as_ref()
     }
 
-    /// Takes another catalog: declares anew the markets it changes (others are declared when they are met). Gives the
-    /// markets that it lists and the one before did not.
-    pub(super) fn set_catalog(&mut self, catalog: &Arc<Catalog>, events: &mut Vec<Event>) -> Vec<MarketRef> {
-        let mut relisted = Vec::new();
-        self.assets = catalog.assets.iter().filter_map(known_asset).collect();
+    /// Takes another catalog: declares anew the markets it changes (others are declared when they are met).
+    pub(super) fn set_catalog(&mut self, catalog: &Arc<Catalog>, events: &mut Vec<Event>) -> Changes {
+        let mut changes = Changes::default();
+        let before = std::mem::replace(&mut self.assets, catalog.assets.iter().filter_map(known_asset).collect());
+        changes.has_rescaled_asset =
+            self.assets.iter().any(|(code, asset)| before.get(code).is_some_and(|known| known.places != asset.places));
         for (n, entry) in self.entries.iter_mut().enumerate() {
             let codes = (entry.market.base_code, entry.market.counter_code);
             let listed = catalog.markets.iter().find(|market| (market.base_code, market.counter_code) == codes);
             let was_listed = std::mem::replace(&mut entry.is_listed, listed.is_some());
             let Some(market) = listed else { continue };
             if !was_listed {
-                relisted.push(MarketRef(n as u32));
+                changes.relisted.push(MarketRef(n as u32));
             }
-            entry.counter_places =
+            let counter_places =
                 market.counter_code.and_then(|code| self.assets.get(&code)).and_then(|asset| asset.places);
+            let scales = |market: &Market, counter| (market.price_places, market.quantity_places, counter);
+            if scales(market, counter_places) != scales(&entry.market, entry.counter_places) {
+                changes.rescaled.push(MarketRef(n as u32));
+            }
+            entry.counter_places = counter_places;
             if *market != *entry.market {
                 entry.market = Arc::new(market.clone());
                 events.push(Event::Market(MarketRef(n as u32), entry.market.clone()));
             }
         }
         self.catalog = Some(catalog.clone());
-        relisted
+        changes
     }
 
     /// The market of those codes, declared if it is new; one that the catalog does not know gets a name made of what

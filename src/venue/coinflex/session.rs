@@ -20,7 +20,7 @@ use super::fields::Key;
 use super::kind::{self, Kind, Streams, covered};
 use super::ledger::{Ledger, Terms};
 use super::link::LinkClock;
-use super::markets::{Codes, Markets};
+use super::markets::{Changes, Codes, Markets};
 use super::notice::{self, Places};
 use super::planner::Planner;
 use super::read::{Problems, Reader};
@@ -204,13 +204,37 @@ impl CoinFlexSession {
 
     fn catalog(&mut self, at: Stamp, catalog: &Arc<Catalog>, out: &mut Output) {
         out.events.push(Event::Catalog(catalog.clone()));
-        let relisted = self.markets.set_catalog(catalog, &mut out.events);
+        let changes = self.markets.set_catalog(catalog, &mut out.events);
         for stream in self.streams.select(|stream| stream.asking == Asking::Refused) {
-            if self.streams.get(stream).kind.market().is_some_and(|market| relisted.contains(&market)) {
+            if self.streams.get(stream).kind.market().is_some_and(|market| changes.relisted.contains(&market)) {
                 self.streams.get_mut(stream).asking = Asking::Idle;
             }
         }
+        self.rescale(catalog.other_until, &changes, out);
         self.resolve(at, out);
+    }
+
+    /// Numbers are at another scale from now on, and may have been since the list before was last seen: in doubt until
+    /// they are stated anew.
+    fn rescale(&mut self, other_until: Option<Timestamp>, changes: &Changes, out: &mut Output) {
+        let rescaled = self.streams.select(|stream| match stream.kind {
+            Kind::Book(market) | Kind::Ticker(market) => changes.rescaled.contains(&market),
+            Kind::Account => changes.has_rescaled_asset || !changes.rescaled.is_empty(),
+            Kind::Poll(n) => match self.planner.poll(n).market {
+                Some(market) => changes.rescaled.contains(&market),
+                None => changes.has_rescaled_asset || !changes.rescaled.is_empty(),
+            },
+            Kind::Unlisted => false,
+        });
+        for stream in rescaled {
+            self.forget(stream);
+            if matches!(self.streams.state(stream), Some(Coverage::Covered(_))) {
+                let since = other_until.unwrap_or(Timestamp(i64::MIN));
+                let doubt = Coverage::Covered(Verdict::Unverifiable);
+                self.streams.put(stream, since, doubt, Some("the scale changed"), &mut out.events);
+                self.planner.renew(stream);
+            }
+        }
     }
 
     fn opened(&mut self, at: Stamp, opened: &Opened, out: &mut Output) {

@@ -45,7 +45,13 @@ impl<P: Protocol> Feed<P> {
             }
             Said::Reconnect(reason) => self.hang_up(CloseCause::Session, reason, out),
             Said::Listed { assets, markets, is_whole } => {
-                let listed = Catalog { valid_from: at.wall, origin: CatalogOrigin::Exchange, assets, markets };
+                let listed = Catalog {
+                    valid_from: at.wall,
+                    other_until: None,
+                    origin: CatalogOrigin::Exchange,
+                    assets,
+                    markets,
+                };
                 self.listed(at, listed, is_whole, out);
             }
             Said::Illegible => self.damage_all(at, "illegible", out),

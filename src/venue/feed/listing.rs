@@ -36,5 +36,5 @@ pub(in crate::venue) fn listing(
     }
     let names: BTreeSet<_> = markets.iter().flat_map(|market| [&market.base, &market.counter]).collect();
     let assets = names.into_iter().filter(|name| !name.is_empty()).map(|name| asset(name, None)).collect();
-    Ok(Catalog { valid_from: fetched_at, origin: CatalogOrigin::Exchange, assets, markets })
+    Ok(Catalog { valid_from: fetched_at, other_until: None, origin: CatalogOrigin::Exchange, assets, markets })
 }
