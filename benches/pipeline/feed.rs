@@ -91,13 +91,18 @@ fn serve(stream: TcpStream, pool: Arc<Pool>, args: Args) {
     if upgrade(&mut input, &out).is_none() {
         return;
     }
-    send(&out, &json!({"notice": "Welcome", "nonce": "AAAAAAAAAAAAAAAAAAAAAA=="}));
+    send(&out, &welcome());
     let (answered, commands) = mpsc::channel();
     let answers = out.clone();
     thread::spawn(move || {
         while let Some((opcode, payload)) = client_frame(&mut input) {
             match opcode {
-                1 if answer(&answers, &payload).is_some() && answered.send(()).is_ok() => {}
+                1 => {
+                    let Some(answer) = answer(&payload) else { continue };
+                    if send(&answers, &answer).is_none() || answered.send(()).is_err() {
+                        break;
+                    }
+                }
                 8 => break,
                 9 => {
                     let mut frame = vec![0x8a, payload.len() as u8];
@@ -159,17 +164,21 @@ fn send(out: &Mutex<TcpStream>, message: &Value) -> Option<()> {
     write(out, &frame)
 }
 
-/// Answers a watch command: books are empty, and nothing has been traded.
-fn answer(out: &Mutex<TcpStream>, command: &[u8]) -> Option<()> {
+/// What is said first.
+pub fn welcome() -> Value {
+    json!({"notice": "Welcome", "nonce": "AAAAAAAAAAAAAAAAAAAAAA=="})
+}
+
+/// The answer to a watch command: books are empty, and nothing has been traded.
+pub fn answer(command: &[u8]) -> Option<Value> {
     let command: Value = serde_json::from_slice(command).ok()?;
     let tag = &command["tag"];
     match command["method"].as_str()? {
-        "WatchOrders" => send(out, &json!({"tag": tag, "error_code": 0, "orders": []})),
+        "WatchOrders" => Some(json!({"tag": tag, "error_code": 0, "orders": []})),
         "WatchTicker" => {
             let none = Value::Null;
-            let prices = json!({"tag": tag, "error_code": 0, "last": none, "bid": none, "ask": none, "low": none,
-                "high": none, "volume": 0});
-            send(out, &prices)
+            Some(json!({"tag": tag, "error_code": 0, "last": none, "bid": none, "ask": none, "low": none,
+                "high": none, "volume": 0}))
         }
         _ => None,
     }

@@ -78,7 +78,7 @@ pub struct Timed {
 }
 
 /// What users ask most. The hour is one in the middle of the file.
-const QUERIES: [(&str, &str); 6] = [
+const QUERIES: [(&str, &str); 7] = [
     ("newest 100 trades of a market", "SELECT * FROM trades WHERE market = 'XBT:USDT' ORDER BY time DESC LIMIT 100"),
     (
         "newest 100 order events of a market",
@@ -100,6 +100,12 @@ const QUERIES: [(&str, &str); 6] = [
             AND id < (SELECT first << 22 FROM frame_block WHERE to_at >= (SELECT at FROM hour) + 3600000000000 \
             ORDER BY to_at LIMIT 1) \
             AND instrument IN (SELECT i.id FROM instrument i JOIN market m ON m.id = i.market WHERE m.name = 'XBT:USDT')",
+    ),
+    (
+        "the book of a market at a time",
+        "SELECT * FROM book WHERE market = 'XBT:USDT' \
+            AND at = (SELECT from_at FROM frame_block WHERE first > (SELECT max(first) / 2 FROM frame_block) \
+            ORDER BY first LIMIT 1)",
     ),
     ("coverage", "SELECT * FROM coverage LIMIT 100"),
     ("all order events (a full scan)", "SELECT count(*), sum(quantity) FROM order_event"),

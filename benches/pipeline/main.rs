@@ -231,7 +231,7 @@ impl Bench {
         let (rate, cpu) = (messages as f64 / recorded.seconds, recorded.cpu_s / messages as f64 * 1e6);
         println!(
             "full speed, {}, {} connections: {:.0} messages/s, {:.2} CPU s/M ({:.2} of it the main thread), \
-             peak RSS {:.1} MiB, lag p50 {} p99 {} max {} ms",
+             peak RSS {:.1} MiB, lag p50 {} p99 {} max {} ms, of books {} and at most {} ms",
             load.durability.as_str(),
             load.connections,
             rate,
@@ -240,7 +240,9 @@ impl Bench {
             recorded.peak_rss as f64 / f64::from(1 << 20),
             recorded.lag_p50 / 1_000_000,
             recorded.lag_p99 / 1_000_000,
-            recorded.lag_max / 1_000_000
+            recorded.lag_max / 1_000_000,
+            recorded.books_lag.0 / 1_000_000,
+            recorded.books_lag.1 / 1_000_000
         );
         println!(
             "    {:.1} bytes/message: {:.1} raw, {:.1} typed, {:.1} indexes, {:.1} other; file {:.1}; {} commits",
@@ -257,7 +259,8 @@ impl Bench {
             "rows_per_s": rows as f64 / recorded.seconds, "cpu_s_per_million": cpu,
             "main_cpu_s_per_million": recorded.main_cpu_s / messages as f64 * 1e6,
             "peak_rss_bytes": recorded.peak_rss, "commits": recorded.commits,
-            "lag_ns": {"p50": recorded.lag_p50, "p99": recorded.lag_p99, "max": recorded.lag_max},
+            "lag_ns": {"p50": recorded.lag_p50, "p99": recorded.lag_p99, "max": recorded.lag_max,
+                "books_p50": recorded.books_lag.0, "books_max": recorded.books_lag.1},
             "bytes_per_message": {"raw": per(bytes.raw), "typed": per(bytes.typed), "indexes": per(bytes.indexes),
                 "other": per(bytes.other), "file": per(bytes.file)},
             "samples": recorded.samples,
@@ -296,21 +299,26 @@ impl Bench {
     fn lag(&mut self) {
         let mut figures = Map::new();
         for durability in [Durability::PowerLoss, Durability::ProcessKill] {
-            for rate in [1_000, 20_000, 200_000] {
+            for rate in [1_000, 20_000, 100_000, 200_000] {
                 let messages = rate * self.sizes.time.as_secs();
                 let load = Load { durability, rate, messages, ..self.load() };
                 let recorded = record::run(&load);
                 file::rows(&load.database, messages);
                 let ms = |ns: u64| ns as f64 / 1e6;
                 println!(
-                    "{rate} messages/s, {}: lag p50 {:.1} p99 {:.1} max {:.1} ms; {:.2} CPU s/M",
+                    "{rate} messages/s, {}: lag p50 {:.1} p99 {:.1} max {:.1} ms, of books {:.0} and at most {:.0} ms; \
+                     {:.2} CPU s/M",
                     durability.as_str(),
                     ms(recorded.lag_p50),
                     ms(recorded.lag_p99),
                     ms(recorded.lag_max),
+                    ms(recorded.books_lag.0),
+                    ms(recorded.books_lag.1),
                     recorded.cpu_s / messages as f64 * 1e6
                 );
-                let lag = json!({"p50": recorded.lag_p50, "p99": recorded.lag_p99, "max": recorded.lag_max});
+                let (books_p50, books_max) = recorded.books_lag;
+                let lag = json!({"p50": recorded.lag_p50, "p99": recorded.lag_p99, "max": recorded.lag_max,
+                    "books_p50": books_p50, "books_max": books_max});
                 figures.insert(format!("{}_{rate}", durability.as_str()), lag);
             }
         }

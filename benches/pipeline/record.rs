@@ -3,11 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use feedtape::config::{Config, Durability};
 use feedtape::recorder::{Recorder, View};
 use feedtape::sink::EventKind;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 
 use super::feed::{self, Feed};
@@ -109,6 +113,9 @@ pub struct Recorded {
     pub commits: u64,
     /// Seconds, messages durable, bytes in memory.
     pub samples: Vec<(f64, u64, u64)>,
+    /// How much older the newest event in checkpoints of books is than the newest one stored, in ns: the median and the
+    /// largest of what was seen.
+    pub books_lag: (u64, u64),
 }
 
 impl Recorded {
@@ -144,18 +151,58 @@ pub fn run(load: &Load) -> Recorded {
     if !load.stall.is_zero() {
         stall(&load.database, load.stall);
     }
+    let books = Books::watch(&load.database);
     let answer = std::io::read_to_string(process.stdout.take().expect("its output is piped")).expect("it answers");
     let status = process.wait().expect("it ends");
     assert!(status.success(), "the recorder failed: {status}");
     drop(feed);
     fs::remove_file(config).expect("it is there");
-    serde_json::from_str(&answer).expect("the recorder answers in JSON")
+    let recorded: Recorded = serde_json::from_str(&answer).expect("the recorder answers in JSON");
+    Recorded { books_lag: books.lag(), ..recorded }
+}
+
+/// Asks the file, as any reader would, how far what is derived is behind.
+struct Books {
+    ended: Arc<AtomicBool>,
+    thread: JoinHandle<Vec<u64>>,
+}
+
+impl Books {
+    fn watch(database: &Path) -> Self {
+        let ended = Arc::new(AtomicBool::new(false));
+        let (path, until) = (database.to_owned(), ended.clone());
+        let thread = std::thread::spawn(move || {
+            let mut seen = Vec::new();
+            while !until.load(Ordering::Relaxed) {
+                std::thread::sleep(SAMPLE);
+                // Not there yet, or locked for the moment.
+                seen.extend(Self::ask(&path).ok().flatten());
+            }
+            seen
+        });
+        Self { ended, thread }
+    }
+
+    fn ask(path: &Path) -> rusqlite::Result<Option<u64>> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let lag = "SELECT max((SELECT received_at FROM order_event ORDER BY id DESC LIMIT 1) - at, 0) \
+            FROM book_progress WHERE at > 0";
+        let lag: Option<Option<i64>> = connection.query_row(lag, [], |row| row.get(0)).optional()?;
+        Ok(lag.flatten().map(i64::unsigned_abs))
+    }
+
+    fn lag(self) -> (u64, u64) {
+        self.ended.store(true, Ordering::Relaxed);
+        let mut seen = self.thread.join().expect("the watching thread ends");
+        seen.sort_unstable();
+        (seen.get(seen.len() / 2).copied().unwrap_or(0), seen.last().copied().unwrap_or(0))
+    }
 }
 
 /// Keeps the recorder from writing for a while, as another program that has the file's lock would.
 fn stall(database: &Path, time: Duration) {
     std::thread::sleep(Duration::from_secs(2));
-    let connection = rusqlite::Connection::open(database).expect("the database is there");
+    let connection = Connection::open(database).expect("the database is there");
     connection.busy_timeout(Duration::from_secs(10)).expect("it has a time-out");
     connection.execute_batch("BEGIN IMMEDIATE").expect("the lock is to be had between two groups");
     std::thread::sleep(time);
@@ -248,5 +295,6 @@ async fn record(args: &Args, config: &Config) -> Recorded {
         stop_s: stopping.elapsed().as_secs_f64(),
         commits: view.sink.commits(),
         samples,
+        books_lag: (0, 0),
     }
 }

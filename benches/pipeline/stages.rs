@@ -111,6 +111,21 @@ fn tape(url: &str) -> Tape {
     tape
 }
 
+/// Greets the session, and answers what it asks for.
+fn subscribe(tape: &mut Tape, at: Stamp) {
+    let welcome = feed::welcome().to_string();
+    tape.feed(at, &Input::Received(welcome.as_bytes()));
+    for _ in 0..2 * MARKETS.len() {
+        let actions: Vec<_> = tape.actions().collect();
+        for action in actions {
+            let Action::Send(outgoing) = action else { continue };
+            tape.feed(at, &Input::Sent(outgoing.journal.as_bytes()));
+            let answer = feed::answer(outgoing.text.expose().as_bytes()).expect("it asks for what there is");
+            tape.feed(at, &Input::Received(answer.to_string().as_bytes()));
+        }
+    }
+}
+
 /// How messages come to the sink.
 pub struct Arrivals {
     /// Messages to a batch, and batches to a commit.
@@ -120,7 +135,7 @@ pub struct Arrivals {
     pub step: i64,
 }
 
-/// Writes what a session concludes into a database, and merges its blocks. Times only the writing.
+/// Writes what a session concludes into a database, derives books and merges blocks. Times only the writing.
 pub fn sink(path: &Path, pool: &Arc<Pool>, messages: u64, arrivals: &Arrivals) -> Stage {
     let settings = Settings { path: path.to_owned(), durability: Durability::PowerLoss, min_free_space: 0 };
     let mut store = Store::open(settings).expect("the store opens");
@@ -128,6 +143,7 @@ pub fn sink(path: &Path, pool: &Arc<Pool>, messages: u64, arrivals: &Arrivals) -
     let mut at = Stamp { wall: Timestamp(START * 1_000), mono: 0 };
     store.begin_run(at, &info).expect("the run begins");
     let mut tape = tape("ws://localhost/v1");
+    subscribe(&mut tape, at);
     let mut cursor = Cursor::new(pool.clone());
     let mut spare = Batch::default();
     let (mut elapsed, mut cpu) = (Duration::ZERO, Duration::ZERO);
@@ -151,6 +167,7 @@ pub fn sink(path: &Path, pool: &Arc<Pool>, messages: u64, arrivals: &Arrivals) -
         }
         elapsed += start.elapsed();
         cpu += machine::thread_cpu() - start_cpu;
+        while store.books_step().expect("books are derived") {}
         spare = batch;
     }
     store.commit_group().expect("the group is committed");

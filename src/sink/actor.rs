@@ -27,6 +27,9 @@ const TURN: Duration = Duration::from_secs(1);
 /// Pause between small pieces of work that can wait, so that batches get in between.
 const TIDY_PAUSE: Duration = Duration::from_millis(20);
 
+/// After work that can wait there is a pause so many times as long, so that a feed at full speed hardly loses by it.
+const TIDY_PAUSES: u32 = 12;
+
 /// First and longest pause before a failed group is written again.
 const RETRY_MIN: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(2);
@@ -62,6 +65,8 @@ pub struct SinkActor {
     commit_timer: Option<SpawnHandle>,
     tidy_timer: Option<SpawnHandle>,
     tidied_at: i64,
+    /// How long the last tidying took.
+    tidy_took: Duration,
     has_more_to_tidy: bool,
     turned_at: Timestamp,
     /// How far the wall clock is from the monotonic one, in ns.
@@ -122,6 +127,7 @@ impl SinkActor {
             commit_timer: None,
             tidy_timer: None,
             tidied_at: 0,
+            tidy_took: Duration::ZERO,
             has_more_to_tidy: false,
             turned_at: now.wall,
             clock_offset: now.wall.0 - now.mono,
@@ -312,11 +318,16 @@ impl SinkActor {
     /// Tidies if there is no group open and it is a while since.
     fn tidy_if_due(&mut self, ctx: &mut Context<Self>) {
         let since = elapsed(self.tidied_at, self.clock.now());
-        let pause = if self.has_more_to_tidy { TIDY_PAUSE } else { TURN };
-        let is_due = since >= pause.max(self.rest_of_slow_disk());
+        let pause = if self.has_more_to_tidy { self.tidy_pause() } else { TURN.max(self.rest_of_slow_disk()) };
+        let is_due = since >= pause;
         if is_due && self.tidy_timer.is_none() {
             self.tidy(ctx);
         }
+    }
+
+    /// From one piece of work that can wait to the next.
+    fn tidy_pause(&self) -> Duration {
+        TIDY_PAUSE.max(self.tidy_took * TIDY_PAUSES).max(self.rest_of_slow_disk())
     }
 
     fn tidy(&mut self, ctx: &mut Context<Self>) {
@@ -324,13 +335,16 @@ impl SinkActor {
         if !self.group.is_empty() || self.trouble.is_some() {
             return;
         }
+        let before = self.clock.now().mono;
         match sink.tidy() {
             Ok(tidied) => {
+                let now = self.clock.now();
                 self.progress.see_wal(tidied.wal_bytes);
-                self.tidied_at = self.clock.now().mono;
+                self.tidied_at = now.mono;
+                self.tidy_took = elapsed(before, now);
                 self.has_more_to_tidy = tidied.has_more;
                 if tidied.has_more {
-                    self.tidy_timer = Some(ctx.run_later(TIDY_PAUSE.max(self.rest_of_slow_disk()), |actor, ctx| {
+                    self.tidy_timer = Some(ctx.run_later(self.tidy_pause(), |actor, ctx| {
                         actor.tidy_timer = None;
                         actor.tidy(ctx);
                     }));

@@ -1,5 +1,7 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use super::*;
 use crate::journal::RecordKind;
@@ -24,6 +26,9 @@ struct Fake {
     done: Arc<Mutex<Vec<Done>>>,
     /// What the next calls answer, before they succeed.
     answers: Arc<Mutex<VecDeque<Result<(), SinkError>>>>,
+    /// How long each tidying takes, of which there is no end; zero: there is nothing to tidy.
+    tidying: Duration,
+    tidied: Arc<AtomicU32>,
 }
 
 impl Fake {
@@ -55,7 +60,9 @@ impl Sink for Fake {
     }
 
     fn tidy(&mut self) -> Result<Tidied, SinkError> {
-        Ok(Tidied::default())
+        std::thread::sleep(self.tidying);
+        self.tidied.fetch_add(1, Ordering::Relaxed);
+        Ok(Tidied { has_more: !self.tidying.is_zero(), ..Tidied::default() })
     }
 
     fn reopen(&mut self) -> Result<(), SinkError> {
@@ -217,5 +224,21 @@ async fn stopping_while_nothing_can_be_written_says_what_was_in_the_way() {
     let (waiting, stopped) = tokio::join!(waiting, stop);
     assert!(matches!(stopped, Err(SinkError::Later(text)) if text == "no space"));
     assert!(waiting.unwrap().is_err(), "what is not durable is not said to be");
+    sink.join().unwrap();
+}
+
+#[actix::test]
+async fn tidying_without_end_leaves_the_sink_to_what_is_received() {
+    let tidying = Duration::from_millis(5);
+    let fake = Fake { tidying, ..Fake::default() };
+    let start_at = Instant::now();
+    let (sink, _) = start(&fake, NEVER);
+    let mut written = 0;
+    while fake.tidied.load(Ordering::Relaxed) < 4 {
+        assert!(ask(&sink, Write(batch(written, GROUP_BYTES_MAX))).await.unwrap().is_ok());
+        written += 1;
+    }
+    // A slower machine only makes it longer.
+    assert!(start_at.elapsed() >= tidying * (4 + 3 * TIDY_PAUSES), "{:?}", start_at.elapsed());
     sink.join().unwrap();
 }
