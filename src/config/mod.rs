@@ -5,6 +5,7 @@
 //! durability = "power-loss"       # or "process-kill"
 //! commit_interval = "50ms"
 //! min_free_space = "256MiB"
+//! max_wal_size = "16GiB"
 //!
 //! [[source]]
 //! name = "coinflex"
@@ -88,6 +89,8 @@ pub struct Config {
     pub commit_interval: Duration,
     /// With less room than this on the database's file system, in bytes, recording does not start.
     pub min_free_space: u64,
+    /// While a reader keeps the WAL from being emptied and it is longer than this, in bytes, nothing is recorded.
+    pub max_wal_size: u64,
     /// The sources, with unique names. Never empty.
     pub sources: Vec<Source>,
 }
@@ -168,6 +171,7 @@ impl Config {
             differs("durability", self.durability == other.durability),
             differs("commit_interval", self.commit_interval == other.commit_interval),
             differs("min_free_space", self.min_free_space == other.min_free_space),
+            differs("max_wal_size", self.max_wal_size == other.max_wal_size),
         ];
         ConfigErrors::check(errors.into_iter().flatten().collect())?;
         self.files.extend(other.files);
@@ -195,6 +199,7 @@ impl Config {
             field.duration(Duration::from_millis(1)..=COMMIT_INTERVAL_MAX)
         });
         let min_free_space = root.or("min_free_space", 256 << 20, |field| field.bytes(0..=u64::MAX));
+        let max_wal_size = root.or("max_wal_size", 16 << 30, |field| field.bytes(1 << 20..=u64::MAX));
         let sections = root.sections("source");
         if sections.is_empty() {
             root.fail("source", "missing; add a [[source]] to record from");
@@ -207,6 +212,7 @@ impl Config {
             durability: durability?,
             commit_interval: commit_interval?,
             min_free_space: min_free_space?,
+            max_wal_size: max_wal_size?,
             sources: Vec::new(),
         };
         for source in sources {

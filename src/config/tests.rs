@@ -101,7 +101,8 @@ fn every_mistake_names_its_place_what_was_found_and_what_would_be_right() {
         (
             "database = \"x.db\"",
             "database = \"x.db\"\nfoo = 1",
-            "conf/f.toml:2:1: foo: unknown key; known are `database`, `durability`, `commit_interval`, `min_free_space`, `source`",
+            "conf/f.toml:2:1: foo: unknown key; known are `database`, `durability`, `commit_interval`, `min_free_space`, `max_wal_size`, \
+             `source`",
         ),
         (
             "database = \"x.db\"",

@@ -102,6 +102,7 @@ impl Recorder {
             min_free_space: config.min_free_space,
         };
         let mut store = Store::open(settings)?;
+        store.limit_wal(config.max_wal_size);
         let files: Vec<_> = config.files.iter().map(|file| file.display().to_string()).collect();
         let commit_interval = config.commit_interval;
         let info = RunInfo { kind: RunKind::Live, config: files.join(" "), commit_interval };

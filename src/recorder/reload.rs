@@ -57,6 +57,7 @@ impl Recorder {
             ("durability", old.durability == config.durability),
             ("commit_interval", old.commit_interval == config.commit_interval),
             ("min_free_space", old.min_free_space == config.min_free_space),
+            ("max_wal_size", old.max_wal_size == config.max_wal_size),
         ];
         match is_same.iter().find(|(_, is_same)| !is_same) {
             None => Ok(()),

@@ -68,6 +68,14 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// A reader keeps the WAL from being emptied.
+    #[error("the WAL of {path} has {bytes} bytes, and a reader keeps it from being emptied, end its transaction")]
+    LongWal {
+        /// The file.
+        path: PathBuf,
+        /// The WAL's size.
+        bytes: u64,
+    },
     /// Less space is left than the configuration wants.
     #[error("{free} bytes are free for {path}, min_free_space wants {wanted}, free some or lower it")]
     LowSpace {
@@ -165,7 +173,11 @@ impl StoreError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Foreign { .. } | Self::Newer { .. } | Self::Older { .. } | Self::Corrupt { .. } => Exit::Data,
-            Self::Locked { .. } | Self::Busy { .. } | Self::DiskFull { .. } | Self::LowSpace { .. } => Exit::Locked,
+            Self::Locked { .. }
+            | Self::Busy { .. }
+            | Self::DiskFull { .. }
+            | Self::LongWal { .. }
+            | Self::LowSpace { .. } => Exit::Locked,
             Self::Moved { .. } | Self::Io { .. } | Self::Unsettled { .. } => Exit::InputOutput,
             Self::Missing { .. } => Exit::NoInput,
             Self::CannotOpen { .. } => Exit::CannotCreate,
@@ -178,7 +190,10 @@ impl From<StoreError> for SinkError {
     fn from(error: StoreError) -> Self {
         let text = error.to_string();
         match error {
-            StoreError::Busy { .. } | StoreError::DiskFull { .. } | StoreError::LowSpace { .. } => Self::Later(text),
+            StoreError::Busy { .. }
+            | StoreError::DiskFull { .. }
+            | StoreError::LongWal { .. }
+            | StoreError::LowSpace { .. } => Self::Later(text),
             StoreError::Io { .. } => Self::Reopen(text),
             _ => Self::Fatal(text),
         }

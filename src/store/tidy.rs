@@ -12,14 +12,39 @@ use super::{Store, StoreError, open};
 /// A WAL larger than this means that somebody keeps it from being emptied.
 const WAL_BYTES_USUAL_MAX: u64 = 256 << 20;
 
-/// What was warned of and still holds.
-#[derive(Default)]
+/// What is watched, and what was warned of and still holds.
 pub struct Watch {
+    wal_bytes_max: u64,
     wal_is_long: bool,
     space_is_low: bool,
 }
 
+impl Default for Watch {
+    fn default() -> Self {
+        Self { wal_bytes_max: u64::MAX, wal_is_long: false, space_is_low: false }
+    }
+}
+
 impl Store {
+    /// Writes nothing while the WAL is longer than this, in bytes, and cannot be emptied.
+    pub fn limit_wal(&mut self, bytes_max: u64) {
+        self.watch.wal_bytes_max = bytes_max;
+    }
+
+    /// Refuses to make a WAL longer that is too long already, and that a reader keeps from being emptied.
+    pub(super) fn check_wal(&self) -> Result<(), StoreError> {
+        if self.wal_bytes() <= self.watch.wal_bytes_max {
+            return Ok(());
+        }
+        self.empty_wal();
+        match self.wal_bytes() {
+            bytes if bytes > self.watch.wal_bytes_max => {
+                Err(StoreError::LongWal { path: self.settings.path.clone(), bytes })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Checks that the file is still there and has room, takes some events into books, or else merges some small blocks.
     ///
     /// # Errors
@@ -32,6 +57,7 @@ impl Store {
         self.warn_of_low_space();
         let wal_bytes = self.wal_bytes();
         self.warn_of_long_wal(wal_bytes);
+        self.check_wal()?;
         let has_more = self.books_step()? || self.merge_step()?;
         Ok(Tidied { has_more, wal_bytes })
     }

@@ -254,6 +254,29 @@ fn a_second_recorder_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
+fn a_wal_that_a_reader_makes_too_long_stops_the_writing_until_the_reader_leaves() {
+    const WAL_BYTES_MAX: u64 = 4 << 20;
+    let scene = Scene::new();
+    let config = scene.config(&scene.path("test.db"), "max_wal_size = \"4MiB\"");
+    let mut recorder = Recorder::start(record(&config));
+    recorder.until_reported(300);
+    let reader = Connection::open(scene.path("test.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM frame_block").unwrap();
+    until("it says so", || recorder.said("a reader keeps it from being emptied") > 0);
+    let wal_bytes = || fs::metadata(scene.path("test.db-wal")).unwrap().len();
+    let bytes = wal_bytes();
+    until("it says that nothing is recorded", || recorder.said("nothing is being recorded") > 0);
+    // A group may have made it longer than that, and none has since.
+    assert!((WAL_BYTES_MAX..2 * WAL_BYTES_MAX).contains(&bytes), "{bytes}");
+    assert_eq!(wal_bytes(), bytes);
+    assert!(memory(&recorder) < MEMORY_BYTES_MAX);
+    drop(reader);
+    until("it goes on", || recorder.said("writing again, nothing was lost") == 1);
+    recorder.until_it_goes_on();
+    stop(&scene, recorder, "a long WAL");
+}
+
+#[test]
 fn a_reader_that_stays_makes_the_wal_grow_and_it_is_cut_when_the_reader_leaves() {
     let (scene, mut recorder) = started(300);
     let reader = Connection::open(scene.path("test.db")).unwrap();

@@ -262,6 +262,7 @@ impl Store {
         if self.in_group() {
             return Ok(());
         }
+        self.check_wal()?;
         let begun = self.connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
         begun.map(drop).map_err(|error| StoreError::of(&self.settings.path, error))
     }
