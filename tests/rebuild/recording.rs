@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use feedtape::config::Durability;
 use feedtape::crypto::{Nonce, Randomness, Secret, SigningKey};
-use feedtape::journal::{Batch, Closed, Input, Opened, Plan, PollPlan, RestAnswer, SubscribePlan, Tape};
+use feedtape::journal::{
+    Batch, Closed, Input, Look, LookStage, LookTaken, Opened, Plan, PollPlan, RestAnswer, SubscribePlan, Tape,
+};
 use feedtape::model::{
     Asset, AssetCode, Catalog, CatalogOrigin, CloseCause, Market, MarketPattern, SessionId, Stamp, Timestamp, UserId,
 };
@@ -270,6 +272,16 @@ impl Recording {
         self.give(source, &Input::Timer);
     }
 
+    /// Another connection took a second look, too early to be compared.
+    pub fn look(&mut self, source: usize) {
+        let command = r#"{"tag":1,"method":"WatchOrders","base":63488,"counter":65283,"watch":true}"#.to_owned();
+        let answer = br#"{"error_code":0,"tag":1,"orders":[{"id":9,"quantity":5,"price":6,"time":1580472000000000}]}"#;
+        let taken = LookStage::Taken(LookTaken { command, asked_mono: 0 });
+        for (stage, answer) in [(LookStage::Begun, &b""[..]), (taken, answer), (LookStage::Ended, b"")] {
+            self.give(source, &Input::Look(Look { session: SessionId(99), stage }, answer.into()));
+        }
+    }
+
     /// Another catalog is in force.
     pub fn relist(&mut self, source: usize, variant: usize) {
         let at = Timestamp(NOON + self.now);
@@ -516,6 +528,7 @@ pub fn eventful(stopped: bool) -> Recording {
     recording.connect(1);
     recording.answer_all(1);
     recording.relist(1, 1);
+    recording.answer_all(1);
     // The second contradicts the first.
     recording.receive(1, FRAMES[0]);
     recording.receive(1, FRAMES[0]);
@@ -538,6 +551,7 @@ pub fn eventful(stopped: bool) -> Recording {
     recording.ship(1);
     recording.give(0, &Input::Sent(br#"{"tag":9001,"method":"CancelOrder","id":7}"#));
     recording.receive(0, br#"{"error_code":0,"tag":9001,"id":7,"base":63488,"counter":65283,"quantity":5,"price":6}"#);
+    recording.look(1);
     recording.stall(0);
     recording.replan(0, true);
     recording.relist(1, 2);
