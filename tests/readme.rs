@@ -58,6 +58,35 @@ fn every_query_of_the_readme_can_be_asked() {
 }
 
 #[test]
+fn every_table_and_view_is_told_with_what_it_proves() {
+    let names: Vec<_> =
+        documented(&readme()).into_iter().chain(documented(include_str!("../migrations/README.md"))).collect();
+    let (folder, _) = recorded();
+    let connection = rusqlite::Connection::open(folder.path().join("demo.db")).unwrap();
+    let mut made = connection
+        .prepare(
+            "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+        )
+        .unwrap();
+    let made: Vec<String> = made.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    for name in &made {
+        assert_eq!(names.iter().filter(|named| *named == name).count(), 1, "{name} is in one of the two tables");
+    }
+    for name in &names {
+        assert!(made.contains(name), "there is no {name}");
+    }
+}
+
+/// The names in the first column of the table of tables and views, and in the sentence on views that serve others.
+fn documented(text: &str) -> Vec<String> {
+    let section = text.split("\n| view |").nth(1).or_else(|| text.split("\n| table |").nth(1)).unwrap();
+    let (table, rest) = section.split_once("\n\n").unwrap();
+    let cells = table.lines().skip(2).map(|line| line.split('|').nth(1).unwrap());
+    let helpers = rest.split("\n\n").filter(|paragraph| paragraph.starts_with("Views that only serve others"));
+    cells.chain(helpers).flat_map(|text| text.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
+}
+
+#[test]
 fn every_command_of_the_readme_exists() {
     let readme = readme();
     let table = readme.split("## Commands").nth(1).unwrap().split("## Operations").next().unwrap();
