@@ -4,6 +4,7 @@ mod clock;
 mod descriptors;
 mod disk;
 mod kill;
+mod link;
 mod machine;
 mod panics;
 mod power;

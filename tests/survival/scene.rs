@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -41,6 +42,11 @@ impl Scene {
 
     /// With faults, and so many events a second.
     pub fn with(faults: Faults, rate: u32) -> Self {
+        Self::at(ExchangeConfig::default().listen, faults, rate)
+    }
+
+    /// The same, where the exchange listens there.
+    pub fn at(listen: SocketAddr, faults: Faults, rate: u32) -> Self {
         let traders = Simulation {
             markets: vec![MarketPattern::parse("XBT:USDT").unwrap()],
             rate: rate.try_into().unwrap(),
@@ -50,6 +56,7 @@ impl Scene {
             listing: ListingChoice::CoinFlex { year: Some(2020) },
             traders: Some(traders),
             faults,
+            listen,
             ..ExchangeConfig::default()
         };
         Self { exchange: Exchange::start(config).unwrap(), folder: TempDir::new().unwrap() }
