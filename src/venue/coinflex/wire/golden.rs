@@ -503,7 +503,7 @@ fn every_rest_body_is_read_and_written_as_documented() {
 /// What the fuzzer starts from, and the property it looks for.
 #[test]
 fn every_seed_of_the_fuzzer_is_answered() {
-    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/command");
+    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz/corpus/command");
     let mut accepted = 0;
     for seed in std::fs::read_dir(seeds).expect("the corpus").map(|seed| seed.expect("a file").path()) {
         let Ok(text) = std::fs::read_to_string(&seed) else { continue };
