@@ -138,6 +138,19 @@ pub struct TradeSide {
     pub base_fee: Option<Quantity>,
     /// Fee in the counter asset, likewise.
     pub counter_fee: Option<Quantity>,
+    /// Fees in other assets, likewise.
+    pub other_fees: Vec<Fee>,
+}
+
+/// A fee in an asset that is neither of its market's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fee {
+    /// The asset's name.
+    pub asset: Arc<str>,
+    /// Decimal places of the amount.
+    pub places: u8,
+    /// How much; negative for a rebate.
+    pub amount: Quantity,
 }
 
 /// A trade (a match of two orders).

@@ -16,8 +16,8 @@ mod time;
 pub use catalog::{Asset, Catalog, CatalogOrigin, Listings, Market};
 pub use coverage::{CloseCause, Coverage, GapCause, Verdict};
 pub use event::{
-    AccountEvent, Balance, BookOrder, BookSnapshot, Check, CommandSent, Control, Estimate, Event, Finding, MarketRef,
-    NotUnderstood, OrderEvent, OrderKind, OwnOrders, ReplyReceived, SessionChange, StreamKey, StreamRef,
+    AccountEvent, Balance, BookOrder, BookSnapshot, Check, CommandSent, Control, Estimate, Event, Fee, Finding,
+    MarketRef, NotUnderstood, OrderEvent, OrderKind, OwnOrders, ReplyReceived, SessionChange, StreamKey, StreamRef,
     SubscriptionChange, Ticker, TickerField, TickerKind, Trade, TradeSide, TradeVolume, Transition, UnknownReason,
 };
 pub use id::{AssetCode, Id, RunId, Seq, SessionId, UserId};

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0004_book.sql"),
     include_str!("../../migrations/0006_venues.sql"),
     include_str!("../../migrations/0007_look.sql"),
+    include_str!("../../migrations/0008_fees.sql"),
 ];
 
 /// The schema version this program writes (`PRAGMA user_version`).

@@ -12,8 +12,17 @@ use tempfile::TempDir;
 use super::recording::{eventful, rows, tables};
 
 /// Tables and views that fill only where other venues than CoinFLEX are recorded, or what was told is told again.
-const NOT_THERE: [&str; 7] =
-    ["fill_again", "book_update", "book_level", "ticker_quantity", "control", "book_levels", "controls"];
+const NOT_THERE: [&str; 9] = [
+    "fill_again",
+    "book_update",
+    "book_level",
+    "ticker_quantity",
+    "control",
+    "book_levels",
+    "controls",
+    "trade_fee",
+    "other_fees",
+];
 
 /// A fixture in the repository is smaller than this.
 const FIXTURE_BYTES_MAX: u64 = 100_000;

@@ -1,6 +1,6 @@
 //! Kraken WebSocket v2.
 
-use feedtape::model::{Event, Level, Number};
+use feedtape::model::{Event, Id, Level, Number, OrderKind, Timestamp};
 
 use crate::captures;
 use crate::recording::Recording;
@@ -280,8 +280,93 @@ fn orders_are_checked_by_the_documented_checksum_and_by_their_place_in_the_queue
     assert_eq!(script.count(|event| matches!(event, Event::Order(_))), 4);
 }
 
+/// The examples of the documentation of Kraken's WebSocket v2 (docs.kraken.com/api/docs/websocket-v2), as they are there:
+/// `trade`, `ticker`, `executions` and `balances`.
+const DOCUMENTED_TRADES: &str = r#"{"channel":"trade","type":"snapshot","data":[{"symbol":"MATIC/USD","side":"buy","price":0.5147,"qty":6423.46326,"ord_type":"limit","trade_id":4665846,"timestamp":"2023-09-25T07:48:36.925533Z"},{"symbol":"MATIC/USD","side":"buy","price":0.5147,"qty":1136.19677815,"ord_type":"limit","trade_id":4665847,"timestamp":"2023-09-25T07:49:36.925603Z"}]}"#;
+const DOCUMENTED_TICKER: &str = r#"{"channel":"ticker","type":"snapshot","data":[{"symbol":"ALGO/USD","bid":0.10025,"bid_qty":740.0,"ask":0.10036,"ask_qty":1361.44813783,"last":0.10035,"volume":997038.98383185,"vwap":0.10148,"low":0.09979,"high":0.10285,"change":-0.00017,"change_pct":-0.17,"timestamp":"2023-09-25T09:04:31.742648Z"}]}"#;
+const DOCUMENTED_EXECUTIONS: [&str; 3] = [
+    r#"{"channel":"executions","type":"update","data":[{"order_id":"OK4GJX-KSTLS-7DZZO5","order_userref":3,"symbol":"BTC/USD","order_qty":0.005,"cum_cost":0.0,"time_in_force":"GTC","exec_type":"pending_new","side":"sell","order_type":"limit","limit_price_type":"static","limit_price":26500.0,"stop_price":0.0,"order_status":"pending_new","fee_usd_equiv":0.0,"fee_ccy_pref":"fciq","timestamp":"2023-09-22T10:33:05.709950Z"}],"sequence":8}"#,
+    r#"{"channel":"executions","type":"update","data":[{"timestamp":"2023-09-22T10:33:05.709982Z","order_status":"new","exec_type":"new","order_userref":3,"order_id":"OK4GJX-KSTLS-7DZZO5"}],"sequence":9}"#,
+    r#"{"channel":"executions","type":"update","data":[{"order_id":"OK4GJX-KSTLS-7DZZO5","order_userref":3,"exec_id":"TGBB7L-HT5LX-J3BZ4A","exec_type":"trade","trade_id":62887576,"symbol":"BTC/USD","side":"sell","last_qty":0.005,"last_price":26599.9,"liquidity_ind":"t","cost":132.9995,"order_type":"limit","timestamp":"2023-09-22T10:33:05.709993Z","order_status":"partially_filled","cum_qty":0.005,"cum_cost":132.9995,"avg_price":26599.9,"fee_usd_equiv":0.3458,"fees":[{"asset":"USD","qty":0.3458}]}],"sequence":10}"#,
+];
+const DOCUMENTED_BALANCES: [&str; 2] = [
+    r#"{"channel":"balances","data":[{"asset":"BTC","asset_class":"currency","balance":1.2,"wallets":[{"type":"spot","id":"main","balance":1.2}]},{"asset":"MATIC","asset_class":"currency","balance":500,"wallets":[{"type":"spot","id":"main","balance":300},{"type":"earn","id":"flex","balance":200}]},{"asset":"USD","asset_class":"currency","balance":80595.4943,"wallets":[{"type":"spot","id":"main","balance":80595.4943}]}],"type":"snapshot","sequence":1}"#,
+    r#"{"channel":"balances","type":"update","data":[{"ledger_id":"ADKKFF-WEA5A-CNUBHG","ref_id":"AGBWUJRU-LAREZ-W3UFAN","timestamp":"2023-09-22T10:23:42.925034Z","type":"deposit","asset":"BTC","asset_class":"currency","category":"deposit","wallet_type":"spot","wallet_id":"main","amount":0.01,"fee":0.0,"balance":0.02}],"sequence":2}"#,
+];
+
+#[test]
+fn the_documented_trades_and_ticker_become_rows_with_nothing_left_over() {
+    let script = Script::replay("kraken", [DOCUMENTED_TRADES, DOCUMENTED_TICKER]);
+    assert_eq!(script.odd(), Vec::<String>::new());
+    let of = |event: &Event| match event {
+        Event::Trade(trade) => Some((trade.id.clone(), trade.time, trade.taker_is_bid)),
+        _ => None,
+    };
+    let trades: Vec<_> = script.events.iter().filter_map(of).collect();
+    let buys = Some(true);
+    assert_eq!(
+        trades,
+        [
+            (Some(Id::Int(4_665_846)), Some(Timestamp(1_695_628_116_925_533_000)), buys),
+            (Some(Id::Int(4_665_847)), Some(Timestamp(1_695_628_176_925_603_000)), buys),
+        ]
+    );
+    let ticker = script.events.iter().find_map(|event| match event {
+        Event::Ticker(ticker) => Some(ticker),
+        _ => None,
+    });
+    let ticker = ticker.unwrap();
+    // A price at the scale of the first one that came, 0.10035.
+    let prices = [&ticker.last, &ticker.bid, &ticker.ask, &ticker.low, &ticker.high];
+    let prices = prices.map(|price| scaled(price.value().map(AsRef::as_ref)));
+    assert_eq!(prices, [10_035, 10_025, 10_036, 9_979, 10_285]);
+    assert_eq!(ticker.time, Some(Timestamp(1_695_632_671_742_648_000)));
+    assert_eq!(script.state("ticker ALGO/USD"), "not_running");
+}
+
+#[test]
+fn the_documented_life_of_an_order_is_told_also_where_a_word_leaves_out_what_it_does_not_change() {
+    let script = Script::replay("kraken", DOCUMENTED_EXECUTIONS);
+    assert_eq!(script.odd(), Vec::<String>::new());
+    let orders: Vec<_> = script
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Order(order) => Some((order.kind, scaled(order.quantity.as_ref().map(AsRef::as_ref)), order.own)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(orders, [(OrderKind::Opened, -5, true), (OrderKind::Opened, -5, true)]);
+    let fill = script.events.iter().find_map(|event| match event {
+        Event::Trade(trade) => Some(trade),
+        _ => None,
+    });
+    let fill = fill.unwrap();
+    assert_eq!((fill.id.clone(), fill.own, fill.own_is_taker), (Some(Id::Int(62_887_576)), true, Some(true)));
+    assert_eq!((fill.taker_is_bid, fill.bid.order.is_none(), fill.ask.order.is_some()), (Some(false), true, true));
+    assert!(fill.ask.counter_fee.is_some());
+    assert_eq!(fill.ask.other_fees, []);
+}
+
+#[test]
+fn the_documented_balances_are_proved_by_their_numbers() {
+    let script = Script::replay("kraken", DOCUMENTED_BALANCES);
+    assert_eq!(script.odd(), Vec::<String>::new());
+    let balances: Vec<_> = script
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Balance(balance) => Some((balance.asset_name.clone().unwrap(), balance.is_snapshot)),
+            _ => None,
+        })
+        .collect();
+    let balances: Vec<_> = balances.iter().map(|(name, is_snapshot)| (name.as_ref(), *is_snapshot)).collect();
+    assert_eq!(balances, [("BTC", true), ("MATIC", true), ("USD", true), ("BTC", false)]);
+    assert_eq!(script.timeline("balances")[0], (1, "proved".to_owned()));
+}
+
 /// An execution of the documentation's kind, and the balances that go with it.
-const TRADED: &str = r#"{"channel":"executions","type":"update","data":[{"order_id":"O7IBL5-O2V6X-EEXY4U","order_userref":0,"exec_id":"TJE7HC-DKBTI-5BFVKE","exec_type":"trade","trade_id":365573,"symbol":"BTC/USD","side":"buy","last_qty":0.02014889,"last_price":44939.5,"liquidity_ind":"t","cost":905.48104,"order_status":"filled","order_type":"limit","timestamp":"2024-05-18T05:41:33.480251Z","fee_usd_equiv":0.05083,"fees":[{"asset":"USD","qty":0.05083}]}],"sequence":2}"#;
+const TRADED: &str = r#"{"channel":"executions","type":"update","data":[{"order_id":"O7IBL5-O2V6X-EEXY4U","order_userref":0,"exec_id":"TJE7HC-DKBTI-5BFVKE","exec_type":"trade","trade_id":365573,"symbol":"BTC/USD","side":"buy","last_qty":0.02014889,"last_price":44939.5,"liquidity_ind":"t","cost":905.48104,"order_status":"filled","order_type":"limit","timestamp":"2024-05-18T05:41:33.480251Z","fee_usd_equiv":0.05083,"fees":[{"asset":"USD","qty":0.05083},{"asset":"KFEE","qty":1.25}]}],"sequence":2}"#;
 const OPENED: &str = r#"{"channel":"executions","type":"snapshot","data":[{"order_id":"O7IBL5-O2V6X-EEXY4U","symbol":"BTC/USD","order_qty":0.05,"cum_cost":0.0,"cum_qty":0.01,"time_in_force":"GTC","exec_type":"status","side":"buy","order_type":"limit","limit_price_type":"static","limit_price":44940.0,"stop_price":0.0,"order_status":"partially_filled","fee_usd_equiv":0.0,"fee_ccy_pref":"fciq","timestamp":"2024-05-18T05:40:05.709950Z"}],"sequence":1}"#;
 const BALANCES: &str = r#"{"channel":"balances","type":"snapshot","data":[{"asset":"BTC","asset_class":"currency","balance":1.2000000000,"wallets":[{"type":"spot","id":"main","balance":1.2000000000}]}],"sequence":1}"#;
 
@@ -327,8 +412,10 @@ fn the_account_is_recorded_with_a_token_that_is_kept_nowhere() {
     assert!(requests[0].body.starts_with("nonce=") && requests[0].header("api-sign").is_some());
     assert!(!recording.holds(token) && !recording.holds("the key") && !recording.holds(secret));
     assert!(recording.holds("[redacted]"));
-    let fills = "SELECT side, role, price, quantity, total, counter_fee, order_id FROM fills";
-    assert_eq!(recording.rows(fills), ["buy taker 44939.5 0.02014889 905.48104 0.05083 O7IBL5-O2V6X-EEXY4U"]);
+    let fills = "SELECT side, role, price, quantity, total, counter_fee, other_fees, order_id FROM fills";
+    let fill = "buy taker 44939.5 0.02014889 905.48104 0.05083 1.25 KFEE O7IBL5-O2V6X-EEXY4U";
+    assert_eq!(recording.rows(fills), [fill]);
+    assert_eq!(recording.rows("SELECT DISTINCT side, asset, amount FROM other_fees"), ["buy KFEE 1.25"]);
     assert_eq!(recording.rows("SELECT trade_id, own FROM trades"), ["365573 1"]);
     assert_eq!(
         recording.rows("SELECT order_id, side, state, price, filled FROM my_orders"),

@@ -247,6 +247,21 @@ fn the_account_is_recorded_and_its_secrets_are_kept_nowhere() {
 }
 
 #[test]
+fn a_fee_in_a_third_asset_is_told_with_that_asset() {
+    let frame = ORDER.replace(r#""fillFeeCcy":"USDT""#, r#""fillFeeCcy":"OKB""#);
+    let script = Script::replay("okx", [frame.as_str()]);
+    assert_eq!(script.odd(), Vec::<String>::new());
+    let fill = script.events.iter().find_map(|event| match event {
+        Event::Trade(trade) => Some(&trade.ask),
+        _ => None,
+    });
+    let fill = fill.unwrap();
+    assert_eq!((&fill.base_fee, &fill.counter_fee), (&None, &None));
+    let fees: Vec<_> = fill.other_fees.iter().map(|fee| (fee.asset.as_ref(), fee.places, &fee.amount.0)).collect();
+    assert_eq!(fees, [("OKB", 8, &Number::Scaled(2_522_168))]);
+}
+
+#[test]
 fn an_order_that_is_open_changed_or_cancelled_says_what_is_left_of_it() {
     // The documented frame with another state.
     let order = |from: &[(&str, &str)]| {

@@ -34,7 +34,12 @@ impl Group<'_> {
     }
 
     /// The version of an asset that has these places; one that no catalog listed gets a row of its own.
-    fn asset(&mut self, code: Option<AssetCode>, name: Option<&Arc<str>>, places: Option<u8>) -> Result<i64, Fault> {
+    pub(super) fn asset(
+        &mut self,
+        code: Option<AssetCode>,
+        name: Option<&Arc<str>>,
+        places: Option<u8>,
+    ) -> Result<i64, Fault> {
         let name = match (name, code) {
             (Some(name), _) => name.to_string(),
             (None, Some(code)) => code.to_string(),

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use crate::model::{BookSnapshot, Estimate, OrderEvent, OrderKind, Patch, Price, Ticker, TickerKind, Trade};
+use crate::model::{BookSnapshot, Estimate, OrderEvent, OrderKind, Patch, Price, Ticker, TickerKind, Trade, TradeSide};
 
 use super::memory::Market;
 use super::rows::Table;
@@ -70,7 +70,19 @@ impl Group<'_> {
             self.number("ask_remaining", ask.remaining.as_ref())?,
         ];
         self.tables.trades.push(self.connection, row)?;
-        self.trade_detail(trade)
+        self.trade_detail(trade)?;
+        self.other_fees(trade)
+    }
+
+    fn other_fees(&mut self, trade: &Trade) -> Written {
+        let of = |is_bid: bool, side: &'_ TradeSide| side.other_fees.clone().into_iter().map(move |fee| (is_bid, fee));
+        for (n, (is_bid, fee)) in of(true, &trade.bid).chain(of(false, &trade.ask)).enumerate() {
+            let asset = self.asset(None, Some(&fee.asset), Some(fee.places))?;
+            let amount = self.number_at(n, "amount", Some(&fee.amount))?;
+            let insert = "INSERT INTO trade_fee (id, n, is_bid, asset, amount) VALUES (?, ?, ?, ?, ?)";
+            self.connection.prepare_cached(insert)?.execute(params![self.id, n as i64, is_bid, asset, amount])?;
+        }
+        Ok(())
     }
 
     fn trade_detail(&self, trade: &Trade) -> Written {

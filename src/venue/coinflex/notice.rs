@@ -81,6 +81,7 @@ pub(super) fn matched(
         tonce: read.patch(Key::BidTonce),
         base_fee: read.quantity(Key::BidBaseFee, places.quantity),
         counter_fee: read.quantity(Key::BidCounterFee, places.total),
+        other_fees: Vec::new(),
     };
     let ask = TradeSide {
         order: read.id(Key::Ask),
@@ -88,6 +89,7 @@ pub(super) fn matched(
         tonce: read.patch(Key::AskTonce),
         base_fee: read.quantity(Key::AskBaseFee, places.quantity),
         counter_fee: read.quantity(Key::AskCounterFee, places.total),
+        other_fees: Vec::new(),
     };
     let (quantity, price) =
         (read.needed_quantity(Key::Quantity, places.quantity), read.needed_price(Key::Price, places.price));

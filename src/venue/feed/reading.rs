@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Event, Id, Level, MarketRef, Number, Patch, Price, Quantity, Seq, Side, TimeUnit, Timestamp, UnknownReason,
+    Event, Fee, Id, Level, MarketRef, Number, Patch, Price, Quantity, Seq, Side, TimeUnit, Timestamp, TradeSide,
+    UnknownReason,
 };
 
 use super::markets::Markets;
@@ -33,11 +34,6 @@ impl<'r> Reading<'r> {
     /// A market by its name, declared where it is met for the first time.
     pub(in crate::venue) fn market(&mut self, name: &str) -> MarketRef {
         self.markets.meet(name, self.events)
-    }
-
-    /// The markets, for what depends on their listing.
-    pub(in crate::venue) fn markets(&mut self) -> &mut Markets {
-        self.markets
     }
 
     /// Puts an event.
@@ -183,6 +179,18 @@ impl<'r> Reading<'r> {
             (places, *amount) = (Some(of_all), Some(value));
         }
         Some((places?, amounts, asset.into()))
+    }
+
+    /// Adds a fee to a side of a trade: in the base asset, the counter asset, or another one.
+    pub(in crate::venue) fn fee(&mut self, side: &mut TradeSide, market: MarketRef, asset: &str, amount: Option<&str>) {
+        let listed = self.markets.get(market);
+        if asset == listed.base {
+            side.base_fee = self.quantity(market, "fee", amount);
+        } else if asset == listed.counter {
+            side.counter_fee = self.total(market, amount);
+        } else if let Some((places, amount, asset)) = amount.and_then(|amount| self.amount(asset, amount)) {
+            side.other_fees.push(Fee { asset, places, amount });
+        }
     }
 
     /// What is left of an order: what was ordered less what was traded, negative to sell. `None` if that is not said, or

@@ -1,11 +1,13 @@
 //! The account: the token that private channels carry, executions and balances.
 
+use std::collections::HashMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::crypto::{Secret, hmac_sha512, sha256};
 use crate::model::{
-    Balance, Event, MarketRef, OrderEvent, OrderKind, Patch, Quantity, Stamp, Trade, TradeSide, UnknownReason,
+    Balance, Event, Id, MarketRef, OrderEvent, OrderKind, Patch, Quantity, Stamp, Trade, TradeSide, UnknownReason,
 };
 use crate::venue::feed::{Fields, Kind, Position, Raw, Reading, Refusal, Topic, id};
 use crate::venue::{KeyAccount, RestMethod, RestRequest};
@@ -66,12 +68,42 @@ fn kind(is_snapshot: bool) -> Kind {
     if is_snapshot { Kind::Snapshot } else { Kind::Update }
 }
 
+/// What was said of an order, for later words about it, which leave out what they do not change.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    market: Option<String>,
+    is_bid: Option<bool>,
+    ordered: Option<String>,
+    traded: Option<String>,
+    price: Option<String>,
+}
+
+impl Known {
+    fn note(&mut self, fields: &Fields<'_>) {
+        let text = |known: &mut Option<String>, said: Option<&str>| {
+            if let Some(said) = said {
+                *known = Some(said.to_owned());
+            }
+        };
+        text(&mut self.market, fields.string("symbol").as_deref());
+        text(&mut self.ordered, fields.number("order_qty"));
+        text(&mut self.traded, fields.number("cum_qty"));
+        text(&mut self.price, fields.number("limit_price"));
+        self.is_bid = fields.is_bid("side").or(self.is_bid);
+    }
+}
+
 /// Orders and fills.
-pub(super) fn executions(is_snapshot: bool, frame: &Fields<'_>, reading: &mut Reading<'_>) {
+pub(super) fn executions(
+    known: &mut HashMap<Id, Known>,
+    is_snapshot: bool,
+    frame: &Fields<'_>,
+    reading: &mut Reading<'_>,
+) {
     let position = position(frame);
     for item in frame.array("data") {
         let Some(fields) = reading.item(item, "executions.data") else { continue };
-        execution(&fields, reading);
+        execution(known, &fields, reading);
         // What the venue says beyond is in the frame.
         fields.ignore(&[
             "amended",
@@ -115,14 +147,14 @@ pub(super) fn executions(is_snapshot: bool, frame: &Fields<'_>, reading: &mut Re
     reading.data(Topic::new("executions", None), kind(is_snapshot), position, None);
 }
 
-fn execution(fields: &Fields<'_>, reading: &mut Reading<'_>) {
+fn execution(known: &mut HashMap<Id, Known>, fields: &Fields<'_>, reading: &mut Reading<'_>) {
     let Some(what) = reading.need(fields, "exec_type", fields.string("exec_type")) else { return };
     let order = fields.get("order_id").and_then(id);
     let Some(order) = reading.need(fields, "order_id", order) else { return };
-    // Later words about an order leave out what they do not change.
-    let Some(name) = fields.string("symbol") else { return };
-    let market = reading.market(&name);
-    let is_bid = fields.is_bid("side");
+    let so_far = known.entry(order.clone()).or_default();
+    so_far.note(fields);
+    let Some(name) = &so_far.market else { return reading.odd(UnknownReason::UnknownMarket, "executions.symbol") };
+    let (market, is_bid) = (reading.market(name), so_far.is_bid);
     let time = reading.time("timestamp", fields.string("timestamp").as_deref());
     let kind = match what.as_ref() {
         "trade" => return fill(fields, market, order, is_bid, time, reading),
@@ -131,13 +163,16 @@ fn execution(fields: &Fields<'_>, reading: &mut Reading<'_>) {
         "filled" | "canceled" | "expired" => OrderKind::Closed,
         _ => return reading.odd(UnknownReason::UnknownNotice, &format!("executions.{what}")),
     };
-    let price = fields.number("limit_price").and_then(|text| reading.price(market, "limit_price", Some(text)));
+    let price = so_far.price.as_deref().and_then(|text| reading.price(market, "limit_price", Some(text)));
     let quantity = match kind {
         OrderKind::Closed if what == "filled" => Some(Quantity::scaled(0)),
         _ => {
-            is_bid.and_then(|is_bid| reading.left(market, fields.number("order_qty"), fields.number("cum_qty"), is_bid))
+            is_bid.and_then(|is_bid| reading.left(market, so_far.ordered.as_deref(), so_far.traded.as_deref(), is_bid))
         }
     };
+    if kind == OrderKind::Closed {
+        known.remove(&order);
+    }
     let (tonce, own) = (Patch::Absent, true);
     reading.put(Event::Order(OrderEvent { kind, market, id: order, quantity, price, time, tonce, own }));
 }
@@ -146,7 +181,7 @@ fn execution(fields: &Fields<'_>, reading: &mut Reading<'_>) {
 fn fill(
     fields: &Fields<'_>,
     market: MarketRef,
-    order: crate::model::Id,
+    order: Id,
     is_bid: Option<bool>,
     time: Option<crate::model::Timestamp>,
     reading: &mut Reading<'_>,
@@ -158,17 +193,9 @@ fn fill(
         _ => None,
     };
     let mut side = TradeSide { order: Some(order), ..TradeSide::default() };
-    let listed = reading.markets().get(market);
-    let (base, counter) = (listed.base.clone(), listed.counter.clone());
     for fee in fields.array("fees").into_iter().filter_map(Raw::object) {
-        let (asset, amount) = (fee.string("asset").unwrap_or_default(), fee.number("qty"));
-        if asset == base {
-            side.base_fee = reading.quantity(market, "fees", amount);
-        } else if asset == counter {
-            side.counter_fee = reading.total(market, amount);
-        } else {
-            // A fee in a third asset is in the frame.
-            reading.odd(UnknownReason::UnknownMarket, "fees");
+        if let Some(asset) = reading.need(&fee, "asset", fee.string("asset")) {
+            reading.fee(&mut side, market, &asset, fee.number("qty"));
         }
     }
     let trade = Trade {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use crate::crypto::Secret;
-use crate::model::{Control, Event, Stamp, UnknownReason};
+use crate::model::{Control, Event, Id, Stamp, UnknownReason};
 use crate::venue::feed::{Ask, Fields, Login, Protocol, REDACTED, Reading, Refusal, Said, Sent, Topic};
 use crate::venue::{Account, Outgoing, Profile};
 
@@ -25,6 +25,8 @@ pub(super) struct Kraken {
     pub(super) books: HashMap<String, Book>,
     /// The orders of the books that are had order by order, by market.
     pub(super) orders: HashMap<String, Orders>,
+    /// The orders of the account that are open.
+    own: HashMap<Id, account::Known>,
     /// What private subscriptions carry.
     pub(super) token: Option<Secret>,
 }
@@ -81,7 +83,7 @@ impl Protocol for Kraken {
                 "status" => control("status", &frame, reading),
                 "book" => self.book(is_snapshot, &frame, reading),
                 "level3" => self.level3(is_snapshot, &frame, reading),
-                "executions" => account::executions(is_snapshot, &frame, reading),
+                "executions" => account::executions(&mut self.own, is_snapshot, &frame, reading),
                 "balances" => account::balances(is_snapshot, &frame, reading),
                 "trade" => super::market::trades(&frame, reading),
                 "ticker" => super::market::tickers(&frame, reading),

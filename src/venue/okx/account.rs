@@ -108,18 +108,10 @@ fn fill(
     };
     let mut side = TradeSide { order: Some(order), ..TradeSide::default() };
     let asset = fields.string("fillFeeCcy").unwrap_or_default();
-    if let Some(fee) = fields.number("fillFee") {
+    if let Some(fee) = fields.number("fillFee").filter(|_| !asset.is_empty()) {
         // What is charged is negative, what is rebated positive.
         let fee = fee.strip_prefix('-').map_or_else(|| format!("-{fee}"), str::to_owned);
-        let listed = reading.markets().get(market);
-        if asset == listed.base {
-            side.base_fee = reading.quantity(market, "fillFee", Some(&fee));
-        } else if asset == listed.counter {
-            side.counter_fee = reading.total(market, Some(&fee));
-        } else if !asset.is_empty() {
-            // A fee in a third asset is in the frame.
-            reading.odd(UnknownReason::UnknownMarket, "fillFeeCcy");
-        }
+        reading.fee(&mut side, market, &asset, Some(&fee));
     }
     let trade = Trade {
         id: Some(trade),
