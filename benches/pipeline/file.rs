@@ -1,12 +1,14 @@
 //! What a recorded file contains, and how quickly it answers.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
+use serde_json::{Value, json};
 
 /// Bytes of a file by what they are for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Bytes {
     /// The journal: compressed blocks of frames, and where each session's are.
     pub raw: u64,
@@ -17,6 +19,32 @@ pub struct Bytes {
     /// Everything else that ships: derived tables, runs, sessions, coverage.
     pub other: u64,
     pub file: u64,
+    /// Indexes of these tables, and what is derived of books, each by itself.
+    pub each: BTreeMap<String, u64>,
+}
+
+impl Bytes {
+    /// The same by message: in words, and in JSON.
+    pub fn by_message(&self, messages: u64) -> (String, Value) {
+        let per = |bytes: u64| bytes as f64 / messages as f64;
+        let Self { raw, typed, indexes, other, file, each } = self;
+        let all = raw + typed + indexes + other;
+        let each: BTreeMap<_, _> = each.iter().map(|(name, bytes)| (name, per(*bytes))).collect();
+        let named: Vec<_> = each.iter().map(|(name, bytes)| format!("{name} {bytes:.1}")).collect();
+        let words = format!(
+            "{:.1} bytes/message: {:.1} raw, {:.1} typed, {:.1} indexes, {:.1} other; file {:.1} ({})",
+            per(all),
+            per(*raw),
+            per(*typed),
+            per(*indexes),
+            per(*other),
+            per(*file),
+            named.join(", ")
+        );
+        let figures = json!({"raw": per(*raw), "typed": per(*typed), "indexes": per(*indexes), "other": per(*other),
+            "file": per(*file), "each": each});
+        (words, figures)
+    }
 }
 
 const TYPED: [&str; 8] =
@@ -42,11 +70,17 @@ pub fn bytes(path: &Path) -> Bytes {
         let table: Option<String> = row.get(3).expect("a table");
         let table = table.unwrap_or_default();
         let bytes = bytes as u64;
+        let is_index = kind.as_deref() == Some("index") && name != table;
+        if table.starts_with("book_") && !TYPED.contains(&table.as_str()) {
+            *found.each.entry(table.clone()).or_default() += bytes;
+        } else if is_index && TYPED.contains(&table.as_str()) {
+            *found.each.entry(name).or_default() += bytes;
+        }
         if table.starts_with("frame_") {
             found.raw += bytes;
         } else if !TYPED.contains(&table.as_str()) {
             found.other += bytes;
-        } else if kind.as_deref() == Some("index") && name != table {
+        } else if is_index {
             found.indexes += bytes;
         } else {
             found.typed += bytes;

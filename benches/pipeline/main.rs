@@ -226,8 +226,7 @@ impl Bench {
     fn full_speed(&self, load: &Load, recorded: &Recorded) -> Value {
         let messages = load.messages / load.connections * load.connections;
         let rows = file::rows(&load.database, messages);
-        let bytes = file::bytes(&load.database);
-        let per = |bytes: u64| bytes as f64 / messages as f64;
+        let (bytes, bytes_by_message) = file::bytes(&load.database).by_message(messages);
         let (rate, cpu) = (messages as f64 / recorded.seconds, recorded.cpu_s / messages as f64 * 1e6);
         println!(
             "full speed, {}, {} connections: {:.0} messages/s, {:.2} CPU s/M ({:.2} of it the main thread), \
@@ -244,16 +243,7 @@ impl Bench {
             recorded.books_lag.0 / 1_000_000,
             recorded.books_lag.1 / 1_000_000
         );
-        println!(
-            "    {:.1} bytes/message: {:.1} raw, {:.1} typed, {:.1} indexes, {:.1} other; file {:.1}; {} commits",
-            per(bytes.raw + bytes.typed + bytes.indexes + bytes.other),
-            per(bytes.raw),
-            per(bytes.typed),
-            per(bytes.indexes),
-            per(bytes.other),
-            per(bytes.file),
-            recorded.commits
-        );
+        println!("    {bytes}; {} commits", recorded.commits);
         json!({
             "messages": messages, "seconds": recorded.seconds, "messages_per_s": rate,
             "rows_per_s": rows as f64 / recorded.seconds, "cpu_s_per_million": cpu,
@@ -261,8 +251,7 @@ impl Bench {
             "peak_rss_bytes": recorded.peak_rss, "commits": recorded.commits,
             "lag_ns": {"p50": recorded.lag_p50, "p99": recorded.lag_p99, "max": recorded.lag_max,
                 "books_p50": recorded.books_lag.0, "books_max": recorded.books_lag.1},
-            "bytes_per_message": {"raw": per(bytes.raw), "typed": per(bytes.typed), "indexes": per(bytes.indexes),
-                "other": per(bytes.other), "file": per(bytes.file)},
+            "bytes_per_message": bytes_by_message,
             "samples": recorded.samples,
         })
     }
@@ -357,18 +346,9 @@ impl Bench {
         let path = self.fresh();
         let messages = self.sizes.slow;
         stages::sink(&path, &self.pool, messages, &Arrivals { batch: 1, group: 1, step: 50_000 });
-        let bytes = file::bytes(&path);
-        let per = |bytes: u64| bytes as f64 / messages as f64;
-        println!(
-            "20 messages/s, merged: {:.1} bytes/message: {:.1} raw, {:.1} typed, {:.1} indexes, {:.1} other",
-            per(bytes.raw + bytes.typed + bytes.indexes + bytes.other),
-            per(bytes.raw),
-            per(bytes.typed),
-            per(bytes.indexes),
-            per(bytes.other)
-        );
-        let figures = json!({"messages": messages, "raw": per(bytes.raw), "typed": per(bytes.typed),
-            "indexes": per(bytes.indexes), "other": per(bytes.other)});
+        let (words, mut figures) = file::bytes(&path).by_message(messages);
+        println!("20 messages/s, merged: {words}");
+        figures["messages"] = json!(messages);
         self.note("slow_bytes_per_message", figures);
     }
 
