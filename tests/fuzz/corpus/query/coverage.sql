@@ -1,0 +1,1 @@
+SELECT verdict, sum(to_at - from_at) FROM coverage GROUP BY 1

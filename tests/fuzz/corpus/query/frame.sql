@@ -1,0 +1,1 @@
+SELECT frame_text(1), frame_bytes(-1), frame_kind(9223372036854775807)

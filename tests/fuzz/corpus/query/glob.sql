@@ -1,0 +1,1 @@
+SELECT text GLOB '*a*a*a*a*a*a*b' FROM frames

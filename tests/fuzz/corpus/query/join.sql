@@ -1,0 +1,1 @@
+SELECT f.text, t.price FROM trades t JOIN frames f ON f.frame = t.frame
