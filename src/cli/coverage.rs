@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::output::{Format, Printer, shown};
 use super::time;
 use crate::exit::{Exit, Failure};
-use crate::model::{Coverage, Timestamp, Verdict};
+use crate::model::{Coverage, GapCause, Timestamp, Verdict};
 use crate::store::{Interval, Reader, StreamCoverage, Streams, Value};
 
 /// Characters of a bar.
@@ -89,7 +89,17 @@ impl<'s> Shown<'s> {
         let there = part(since, until).filter(|interval| !interval.is_missing());
         let there: i64 = there.map(|interval| lasted(interval.from, interval.to)).sum();
         let expected = lasted(since, until);
-        Self { stream, intervals: part(from, to).collect(), expected, missing: expected - there }
+        let mut intervals: Vec<_> = part(from, to).collect();
+        // What was asked for is answered with nothing left over.
+        let begins = intervals.first().map_or(to, |first| first.from);
+        if args.from.is_some_and(|asked| asked < begins) {
+            intervals.insert(0, nothing(from, begins));
+        }
+        let ends = intervals.last().map_or(from, |last| last.to);
+        if args.to.is_some_and(|asked| ends < asked) {
+            intervals.push(nothing(ends, to));
+        }
+        Self { stream, intervals, expected, missing: expected - there }
     }
 
     fn name(&self) -> String {
@@ -106,6 +116,13 @@ impl<'s> Shown<'s> {
         let share = i128::from(self.expected - self.missing) * 10_000 / i128::from(self.expected);
         format!("{}.{:02} %", share / 100, share % 100)
     }
+}
+
+/// A time of which the file says nothing.
+fn nothing(from: Timestamp, to: Timestamp) -> Interval {
+    let state = Coverage::Gap(GapCause::NotRunning);
+    let evidence = Some("the file says nothing of that time".to_owned());
+    Interval { from, to, state, session: None, frame: None, evidence }
 }
 
 fn bars(streams: &[Shown<'_>], from: Timestamp, to: Timestamp, out: &mut impl Write) -> io::Result<()> {
@@ -215,7 +232,6 @@ fn rows(streams: &[Shown<'_>], format: Format, out: impl Write) -> io::Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::GapCause;
 
     fn intervals(states: &[(i64, Coverage)], end: i64) -> Vec<Interval> {
         let ends = states[1..].iter().map(|(at, _)| *at).chain([end]);

@@ -84,6 +84,26 @@ fn only_the_asked_for_time_and_streams_are_judged() {
 }
 
 #[test]
+fn what_is_said_of_an_asked_for_time_leaves_nothing_over() {
+    let recording = with_a_gap();
+    let path = recording.path.to_str().unwrap();
+    let times = ["2020-01-31T11:00:00Z", "2020-01-31T11:30:00Z", "2020-01-31T12:00:05Z", "2020-01-31T13:00:00Z"];
+    for (n, from) in times.iter().enumerate() {
+        for to in &times[n + 1..] {
+            let arguments = ["coverage", path, "--from", from, "--to", to, "--format", "jsonl"];
+            let rows = json(&String::from_utf8(feedtape(&arguments).stdout).unwrap());
+            for channel in ["WatchOrders", "WatchTicker"] {
+                let spans: Vec<_> = rows.iter().filter(|row| row["channel"] == channel).collect();
+                let utc = |time: &str| time.replace('Z', ".000000000Z");
+                assert_eq!(spans[0]["from_utc"], utc(from));
+                assert_eq!(spans.last().unwrap()["to_utc"], utc(to));
+                assert!(spans.windows(2).all(|pair| pair[0]["to_at"] == pair[1]["from_at"]), "{spans:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_recorder_that_runs_is_told_by_its_lock() {
     let recording = with_a_gap();
     let path = recording.path.to_str().unwrap().to_owned();
