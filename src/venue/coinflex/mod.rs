@@ -5,6 +5,7 @@ mod catalog;
 mod check;
 pub mod conversation;
 mod decode;
+mod doubt;
 mod fields;
 mod kind;
 mod ledger;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use crate::journal::{Closed, Input, Opened, Plan};
 use crate::model::{
-    Catalog, Check, Coverage, Event, Finding, GapCause, MarketRef, NotUnderstood, OrderKind, Seq, SessionChange, Stamp,
-    StreamKey, StreamRef, TickerKind, Timestamp, UnknownReason, Verdict,
+    Catalog, Coverage, Event, GapCause, NotUnderstood, OrderKind, Seq, SessionChange, Stamp, StreamKey, StreamRef,
+    TickerKind, Timestamp, UnknownReason,
 };
 use crate::venue::{Account, Action, Output, Session};
 
@@ -18,9 +18,9 @@ use super::check::Found;
 use super::decode::{self, Message, NoticeName};
 use super::fields::Key;
 use super::kind::{self, Kind, Streams, covered};
-use super::ledger::{Ledger, Terms};
+use super::ledger::Ledger;
 use super::link::LinkClock;
-use super::markets::{Changes, Codes, Markets};
+use super::markets::Markets;
 use super::notice::{self, Places};
 use super::planner::Planner;
 use super::read::{Problems, Reader};
@@ -90,7 +90,7 @@ pub(super) struct CoinFlexSession {
     /// What checks found and was not said yet.
     pub(super) found: Vec<Found>,
     unknown_fields: HashSet<(String, String)>,
-    deadline: Option<i64>,
+    pub(super) deadline: Option<i64>,
 }
 
 impl CoinFlexSession {
@@ -212,29 +212,6 @@ impl CoinFlexSession {
         }
         self.rescale(catalog.other_until, &changes, out);
         self.resolve(at, out);
-    }
-
-    /// Numbers are at another scale from now on, and may have been since the list before was last seen: in doubt until
-    /// they are stated anew.
-    fn rescale(&mut self, other_until: Option<Timestamp>, changes: &Changes, out: &mut Output) {
-        let rescaled = self.streams.select(|stream| match stream.kind {
-            Kind::Book(market) | Kind::Ticker(market) => changes.rescaled.contains(&market),
-            Kind::Account => changes.has_rescaled_asset || !changes.rescaled.is_empty(),
-            Kind::Poll(n) => match self.planner.poll(n).market {
-                Some(market) => changes.rescaled.contains(&market),
-                None => changes.has_rescaled_asset || !changes.rescaled.is_empty(),
-            },
-            Kind::Unlisted => false,
-        });
-        for stream in rescaled {
-            self.forget(stream);
-            if matches!(self.streams.state(stream), Some(Coverage::Covered(_))) {
-                let since = other_until.unwrap_or(Timestamp(i64::MIN));
-                let doubt = Coverage::Covered(Verdict::Unverifiable);
-                self.streams.put(stream, since, doubt, Some("the scale changed"), &mut out.events);
-                self.planner.renew(stream);
-            }
-        }
     }
 
     fn opened(&mut self, at: Stamp, opened: &Opened, out: &mut Output) {
@@ -380,64 +357,6 @@ impl CoinFlexSession {
         name
     }
 
-    /// Says what the checks of a market found: a contradiction puts its streams in doubt until a fresh snapshot.
-    pub(super) fn conclude(&mut self, at: Stamp, market: MarketRef, out: &mut Output) {
-        let (book, ticker) = (self.markets.entry(market).book, self.markets.entry(market).ticker);
-        for found in std::mem::take(&mut self.found) {
-            let stream = if found.check.is_about_ticker() { ticker } else { book };
-            let Some(stream) = stream else { continue };
-            let Found { check, since, evidence } = found;
-            if check.is_contradiction() {
-                for doubtful in
-                    [book, ticker].into_iter().flatten().filter(|one| *one == stream || check.is_about_ticker())
-                {
-                    self.doubt(doubtful, since, check, out);
-                }
-                self.markets.entry_mut(market).check.forget_book();
-            }
-            out.events.push(Event::Finding(Box::new(Finding { check, stream, since, evidence })));
-        }
-        if let Some(deadline) = self.markets.entry(market).check.deadline() {
-            let deadline = self.link.when(at.mono, deadline);
-            self.deadline = Some(self.deadline.map_or(deadline, |other| other.min(deadline)));
-        }
-    }
-
-    /// What the ledger needs of a market.
-    pub(super) fn terms(&self, codes: Codes, places: Places) -> Terms {
-        let lot = || {
-            let digits = places.price?.checked_add(places.quantity?)?.checked_sub(places.total?)?;
-            10_i64.checked_pow(digits.into())
-        };
-        Terms { codes, lot: lot() }
-    }
-
-    /// Says what the checks of the account found by now: a contradiction puts it in doubt until it is listed anew.
-    pub(super) fn settle_account(&mut self, at: Stamp, out: &mut Output) {
-        self.ledger.settle(self.link.stamp(at), &mut self.found);
-        let found = std::mem::take(&mut self.found);
-        let account = self.streams.iter().find(|(_, stream)| stream.kind == Kind::Account).map(|(stream, _)| stream);
-        if let Some(stream) = account.filter(|_| !found.is_empty()) {
-            for Found { check, since, evidence } in found {
-                self.doubt(stream, since, check, out);
-                out.events.push(Event::Finding(Box::new(Finding { check, stream, since, evidence })));
-            }
-            self.ledger.forget();
-        }
-        if let Some(deadline) = self.ledger.deadline() {
-            let deadline = self.link.when(at.mono, deadline);
-            self.deadline = Some(self.deadline.map_or(deadline, |other| other.min(deadline)));
-        }
-    }
-
-    fn doubt(&mut self, stream: StreamRef, since: Timestamp, check: Check, out: &mut Output) {
-        if matches!(self.streams.state(stream), Some(Coverage::Covered(_))) {
-            let doubt = Coverage::Covered(Verdict::Unverifiable);
-            self.streams.put(stream, since, doubt, Some(check.as_str()), &mut out.events);
-            self.planner.renew(stream);
-        }
-    }
-
     /// Notes that a frame of a stream came, sound or damaged.
     pub(super) fn data(&mut self, at: Stamp, stream: StreamRef, problems: &Problems, out: &mut Output) {
         self.streams.data(stream, at);
@@ -462,32 +381,6 @@ impl CoinFlexSession {
             let market = &self.markets.entry(market).market;
             market.price_places.is_some() && market.quantity_places.is_some()
         })
-    }
-
-    /// A stream may have lost something: it is in a gap until it is taken up anew.
-    pub(super) fn damage(&mut self, at: Stamp, stream: StreamRef, evidence: &str, out: &mut Output) {
-        if matches!(self.streams.state(stream), Some(Coverage::Covered(_))) {
-            let gap = Coverage::Gap(GapCause::NotUnderstood);
-            self.streams.put(stream, at.wall, gap, Some(evidence), &mut out.events);
-            self.planner.renew(stream);
-            self.forget(stream);
-        }
-    }
-
-    /// Checks no further what a stream says, until it is taken up anew.
-    pub(super) fn forget(&mut self, stream: StreamRef) {
-        match self.streams.get(stream).kind {
-            Kind::Book(market) => self.markets.entry_mut(market).check.forget_book(),
-            Kind::Ticker(market) => self.markets.entry_mut(market).check.forget_ticker(),
-            Kind::Account => self.ledger.forget(),
-            Kind::Poll(_) | Kind::Unlisted => {}
-        }
-    }
-
-    fn damage_all(&mut self, at: Stamp, evidence: &str, out: &mut Output) {
-        for stream in self.streams.select(|stream| !matches!(stream.kind, Kind::Poll(_))) {
-            self.damage(at, stream, evidence, out);
-        }
     }
 
     /// A frame that cannot be read at all might have been of any stream.
