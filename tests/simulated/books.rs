@@ -18,14 +18,14 @@ use super::world::World;
 const MARKETS: [&str; 3] = ["XBT:USDT", "ETH:USDT", "FLEX:USDT"];
 
 /// A book as the engine had it.
-struct Truth {
+pub struct Truth {
     at: i64,
     market: String,
     /// Id, price and quantity; `None` while nobody was connected.
-    orders: Option<Vec<(i64, i64, i64)>>,
+    pub orders: Option<Vec<(i64, i64, i64)>>,
 }
 
-fn truth(world: &World, market: MarketId) -> Truth {
+pub fn truth(world: &World, market: MarketId) -> Truth {
     let sides = [Side::Bid, Side::Ask].map(|side| world.engine.book(market, side));
     let mut orders: Vec<_> =
         sides.into_iter().flatten().map(|order| (order.id.0, order.price.0, order.quantity.0)).collect();
@@ -41,7 +41,7 @@ fn recorded(connection: &Connection, truth: &Truth) -> Vec<(i64, i64, i64)> {
     orders.unwrap().map(Result::unwrap).collect()
 }
 
-fn check(path: &Path, truths: &[Truth]) {
+pub fn check(path: &Path, truths: &[Truth]) {
     let connection = Connection::open(path).unwrap();
     let reader = Reader::open(path).unwrap();
     for truth in truths {

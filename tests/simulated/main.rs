@@ -3,4 +3,8 @@
 mod books;
 mod day;
 mod gaps;
+mod histories;
+#[path = "../support/machine.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod machine;
 mod world;

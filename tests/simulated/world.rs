@@ -1,6 +1,6 @@
 //! The built-in engine with its traders, and a session and a store that record it. Time passes as the test says.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use feedtape::exchange::notice;
 use feedtape::exchange::traders::{Traders, TradersConfig};
 use feedtape::journal::{Batch, Closed, Input, Look, LookStage, LookTaken, Opened, Plan, SubscribePlan, Tape};
 use feedtape::model::{AssetCode, CloseCause, MarketPattern, SessionId, Stamp, Timestamp, UserId};
-use feedtape::sink::Sink;
+use feedtape::sink::{Sink, SinkError};
 use feedtape::store::{RunInfo, RunKind, Settings, Store};
 use feedtape::venue::{Account, Action, UserAccount, by_name};
 use serde_json::{Value, json};
@@ -49,6 +49,25 @@ pub struct World {
     is_logged_in: bool,
     /// Kinds of notices that were received.
     pub seen: HashSet<String>,
+    pub durability: Durability,
+    /// By how much the wall clock is wrong, in µs.
+    pub ahead: i64,
+    /// What happens to the next notice on its way.
+    pub mangle: Option<Mangle>,
+    /// What was handed to the store since it last committed.
+    group: Vec<Batch>,
+    /// Why that is to be handed to it again.
+    trouble: Option<SinkError>,
+    /// The records of each session, in order, and how many of them were said to be durable.
+    pub given: BTreeMap<i64, (Vec<Vec<u8>>, u64)>,
+}
+
+/// What may happen to a notice.
+#[derive(Clone, Copy, Debug)]
+pub enum Mangle {
+    Lost,
+    Twice,
+    Garbage,
 }
 
 impl World {
@@ -80,6 +99,12 @@ impl World {
             replies: VecDeque::new(),
             is_logged_in: false,
             seen: HashSet::new(),
+            durability: Durability::ProcessKill,
+            ahead: 0,
+            mangle: None,
+            group: Vec::new(),
+            trouble: None,
+            given: BTreeMap::new(),
         };
         found(&mut world);
         world.start();
@@ -140,14 +165,19 @@ impl World {
         self.engine.add_user(user, UserKind::Customer, &funds).unwrap();
     }
 
+    /// What the recorder's wall clock says.
+    pub fn wall(&self) -> Timestamp {
+        Timestamp((self.now + self.ahead) * 1_000)
+    }
+
     fn stamp(&mut self) -> Stamp {
         self.now += 1;
-        Stamp { wall: Timestamp(self.now * 1_000), mono: self.now * 1_000 }
+        Stamp { wall: self.wall(), mono: self.now * 1_000 }
     }
 
     /// A recorder starts, and is connected.
     pub fn start(&mut self) {
-        let settings = Settings { path: self.path.clone(), durability: Durability::ProcessKill, min_free_space: 0 };
+        let settings = Settings { path: self.path.clone(), durability: self.durability, min_free_space: 0 };
         let mut store = Store::open(settings).unwrap();
         let info = RunInfo { kind: RunKind::Live, config: "test".into(), commit_interval: Duration::from_millis(50) };
         let at = self.stamp();
@@ -160,6 +190,7 @@ impl World {
     /// The recorder stops in order.
     pub fn stop(&mut self) {
         self.disconnect(CloseCause::Stopped);
+        self.commit();
         let at = self.stamp();
         Box::new(self.store.take().unwrap()).close(at, false).unwrap();
     }
@@ -168,6 +199,8 @@ impl World {
     pub fn kill(&mut self) {
         self.tape = None;
         self.store = None;
+        self.group.clear();
+        self.trouble = None;
         self.forget_connection();
     }
 
@@ -184,6 +217,7 @@ impl World {
     fn connect_while(&mut self, trades: usize) {
         let account = self.account.map(account);
         self.tape = Some(Tape::new(SessionId(self.session), by_name("coinflex").unwrap().session(account)));
+        self.given.insert(self.session, Default::default());
         self.session += 1;
         let names: Vec<_> = self.markets.iter().map(|id| MarketPattern::parse(&self.name(*id)).unwrap()).collect();
         let subscribe = ["WatchOrders", "WatchTicker"].map(|method| SubscribePlan {
@@ -255,7 +289,18 @@ impl World {
         if self.tape.is_some() && (reader.is_some() || is_watched) {
             let notice = serde_json::to_value(notice(event, &self.listing, reader)).unwrap();
             self.seen.insert(notice["notice"].as_str().unwrap().to_owned());
-            self.receive(&notice);
+            match self.mangle.take() {
+                None => self.receive(&notice),
+                Some(Mangle::Lost) => {}
+                Some(Mangle::Twice) => {
+                    self.receive(&notice);
+                    self.receive(&notice);
+                }
+                Some(Mangle::Garbage) => {
+                    let text = notice.to_string();
+                    self.receive_text(&text[..text.len() / 2]);
+                }
+            }
         }
     }
 
@@ -272,6 +317,9 @@ impl World {
         let at = self.stamp();
         let tape = self.tape.as_mut().unwrap();
         tape.feed(at, input);
+        if let Some((records, _)) = self.given.get_mut(&tape.batch().session().0) {
+            records.push(input.to_record().1.into_owned());
+        }
         let wishes: Vec<Action> = tape.actions().collect();
         for wish in wishes {
             if let Action::Send(frame) = wish {
@@ -359,18 +407,66 @@ impl World {
     pub fn ship(&mut self) {
         let Some(tape) = &mut self.tape else { return };
         let batch = tape.ship(Batch::default());
-        if !batch.is_empty() {
-            self.store.as_mut().unwrap().append(&batch).unwrap();
+        if batch.is_empty() {
+            return;
         }
+        if self.trouble.is_none() {
+            self.trouble = self.store.as_mut().unwrap().append(&batch).err();
+        }
+        self.group.push(batch);
     }
 
     /// What was received is in the file.
     pub fn commit(&mut self) {
+        assert!(self.try_commit(), "{:?}", self.trouble);
+    }
+
+    /// Makes durable what was received, as the sink does it: a group that failed is kept and written again, by a store
+    /// that is opened anew where that is asked for. Whether it is done.
+    pub fn try_commit(&mut self) -> bool {
         self.ship();
-        let until = Timestamp(self.now * 1_000);
+        let done = self.write_group();
+        self.trouble = done.err();
+        match &self.trouble {
+            None => {
+                for batch in self.group.drain(..) {
+                    if let Some((_, durable)) = self.given.get_mut(&batch.session().0) {
+                        *durable = batch.next().0;
+                    }
+                }
+                true
+            }
+            Some(SinkError::Fatal(cause)) => panic!("{cause}"),
+            Some(_) => false,
+        }
+    }
+
+    fn write_group(&mut self) -> Result<(), SinkError> {
+        let until = self.wall();
         let store = self.store.as_mut().unwrap();
-        store.mark(until).unwrap();
-        store.commit().unwrap();
+        if let Some(trouble) = &self.trouble {
+            if let SinkError::Reopen(_) = trouble {
+                store.reopen().map_err(|error| match error {
+                    SinkError::Later(cause) => SinkError::Reopen(cause),
+                    error => error,
+                })?;
+            }
+            for batch in &self.group {
+                store.append(batch)?;
+            }
+        }
+        store.mark(until)?;
+        store.commit()
+    }
+
+    /// What the sink does while it has time.
+    pub fn tidy(&mut self) {
+        if self.group.is_empty() && self.trouble.is_none() {
+            match self.store.as_mut().unwrap().tidy() {
+                Ok(_) | Err(SinkError::Later(_)) => {}
+                Err(trouble) => self.trouble = Some(trouble),
+            }
+        }
     }
 }
 

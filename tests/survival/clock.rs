@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use feedtape::exchange::{Action, Faults};
 
-use crate::machine::{Machine, Switch, started_on_machine};
-use crate::scene::{Recorder, Recording, Scene, now, record, until, verify};
+use crate::machine::{Machine, Switch};
+use crate::scene::{Recorder, Recording, Scene, now, record, started_on_machine, until, verify};
 
 const HOUR_MS: i64 = 3_600_000;
 const HOUR: i64 = HOUR_MS * 1_000_000;
@@ -59,7 +59,7 @@ fn killed_after_its_clock_was_set_back_it_does_not_claim_the_time_that_never_cam
     recorder.signal("KILL");
     recorder.end();
     let killed_at = now() - HOUR;
-    let mut recorder = Recorder::start(machine.under(record(&scene.path("test.toml"))));
+    let mut recorder = Recorder::start(machine.under(record(&scene.path("test.toml")), &scene.path("test.db")));
     recorder.until_reported(100);
     recorder.signal("TERM");
     let (_, status, told) = recorder.end();

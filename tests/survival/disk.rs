@@ -9,8 +9,10 @@ use std::time::Instant;
 use feedtape::exchange::{Action, Faults};
 use rusqlite::Connection;
 
-use crate::machine::{Machine, Switch, started_on_machine};
-use crate::scene::{PATIENCE, Recorder, Recording, Scene, from_env, record, started, until, verify};
+use crate::machine::{Machine, Switch};
+use crate::scene::{
+    PATIENCE, Recorder, Recording, Scene, from_env, record, started, started_on_machine, until, verify,
+};
 
 /// "Input/output error" and "no space left on device".
 const EIO: i64 = 5;
@@ -66,7 +68,7 @@ fn told_to_stop_while_the_disk_is_full_it_says_what_is_lost() {
     assert!(told.contains("bytes that were received since are lost"), "{told}");
     Recording::open(&scene.path("test.db")).has_all(&reported, "full at the end");
     machine.reset();
-    let mut recorder = Recorder::start(machine.under(record(&scene.path("test.toml"))));
+    let mut recorder = Recorder::start(machine.under(record(&scene.path("test.toml")), &scene.path("test.db")));
     recorder.until_reported(0);
     stop(&scene, recorder, "after it was full");
 }
@@ -104,7 +106,7 @@ fn records_with_a_fault(scene: &Scene, machine: &Machine, what: &str) -> bool {
         let _ = fs::remove_file(scene.path(name));
     }
     let config = scene.path("test.toml");
-    let mut recorder = Recorder::start(machine.under(record(&config)));
+    let mut recorder = Recorder::start(machine.under(record(&config), &scene.path("test.db")));
     let ended = recorder.try_until_reported(300);
     if !ended {
         recorder.signal("TERM");
@@ -117,7 +119,7 @@ fn records_with_a_fault(scene: &Scene, machine: &Machine, what: &str) -> bool {
         Recording::open(&scene.path("test.db")).has_all(&reported, what);
     }
     machine.reset();
-    let mut recorder = Recorder::start(machine.under(record(&config)));
+    let mut recorder = Recorder::start(machine.under(record(&config), &scene.path("test.db")));
     recorder.until_reported(0);
     recorder.signal("TERM");
     let (reported, status, told) = recorder.end();
@@ -131,7 +133,7 @@ fn records_with_a_fault(scene: &Scene, machine: &Machine, what: &str) -> bool {
 fn each_call_fails_once(error: Switch, at: Switch, calls: Switch, errno: i64) {
     let most = from_env("FEEDTAPE_DISK_FAULTS", 25);
     let scene = Scene::new();
-    let machine = Machine::new(&scene);
+    let machine = scene.machine();
     scene.config(&scene.path("test.db"), "");
     let (mut n, mut tried) = (1, 0);
     loop {

@@ -5,6 +5,8 @@ mod descriptors;
 mod disk;
 mod kill;
 mod link;
+#[path = "../support/machine.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
 mod machine;
 mod panics;
 mod power;

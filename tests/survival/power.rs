@@ -14,7 +14,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::machine::{Machine, Switch};
+use crate::machine::Switch;
 use crate::scene::{Recorder, Recording, Scene, from_env, record};
 
 /// Bytes of the file system: enough for what is recorded between two of them.
@@ -66,10 +66,9 @@ fn cut(settings: &str, syncs_are_left_out: bool) -> Option<Cuts> {
         }
         let mounted = Mounted::mount(&image, scene.path("mounted"))?;
         let database = mounted.at.join("test.db");
-        let machine = Machine::new(&scene);
+        let machine = scene.machine();
         machine.set(Switch::SyncIsLeftOut, i64::from(syncs_are_left_out));
-        let mut command = machine.under(record(&scene.config(&database, settings)));
-        command.env("FEEDTAPE_DISK_OF", &database);
+        let command = machine.under(record(&scene.config(&database, settings)), &database);
         let mut recorder = Recorder::start(command);
         for _ in 0..CUTS_AN_IMAGE {
             recorder.until_it_goes_on();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use feedtape::exchange::Faults;
 use rusqlite::Connection;
 
-use crate::machine::{Machine, Switch};
+use crate::machine::Switch;
 use crate::scene::{PATIENCE, Recorder, Recording, Scene, record, started, until, verify};
 
 /// How long a stop may take where the disk does its work.
@@ -128,9 +128,9 @@ fn told_to_us(scene: &Scene) -> (UnixDatagram, Command) {
 #[test]
 fn the_watchdog_is_left_to_bite_when_the_writer_hangs() {
     let scene = Scene::with(Faults::new(), 100);
-    let machine = Machine::new(&scene);
+    let machine = scene.machine();
     let (socket, command) = told_to_us(&scene);
-    let recorder = Recorder::start(machine.under(command));
+    let recorder = Recorder::start(machine.under(command, &scene.path("test.db")));
     until_told(&socket, "WATCHDOG=1");
     // Longer than a writer may take before it is thought to hang.
     machine.set(Switch::SyncDelayMs, 13_000);

@@ -17,6 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use crate::machine::Machine;
 use crate::rows::rows;
 
 /// Nothing here takes this long unless something hangs.
@@ -60,6 +61,11 @@ impl Scene {
             ..ExchangeConfig::default()
         };
         Self { exchange: Exchange::start(config).unwrap(), folder: TempDir::new().unwrap() }
+    }
+
+    /// A machine that does as it is told.
+    pub fn machine(&self) -> Machine {
+        Machine::new(self.folder.path())
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -109,6 +115,15 @@ pub fn started(records: i64) -> (Scene, Recorder) {
     let mut recorder = Recorder::start(record(&config));
     recorder.until_reported(records);
     (scene, recorder)
+}
+
+/// [`started`], on a machine that does as it is told.
+pub fn started_on_machine(scene: Scene, records: i64) -> (Scene, Machine, Recorder) {
+    let machine = scene.machine();
+    let config = scene.config(&scene.path("test.db"), "");
+    let mut recorder = Recorder::start(machine.under(record(&config), &scene.path("test.db")));
+    recorder.until_reported(records);
+    (scene, machine, recorder)
 }
 
 /// A recorder at work. Killed when dropped.

@@ -2,15 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-
-use crate::scene::{Recorder, Scene, record};
 
 /// A disk and a wall clock that do as they are told: see machine.c.
 pub struct Machine {
     control: File,
-    library: PathBuf,
     folder: PathBuf,
 }
 
@@ -30,24 +27,31 @@ pub enum Switch {
 }
 
 impl Machine {
-    pub fn new(scene: &Scene) -> Self {
-        let library = scene.path("machine.so");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/survival/machine.c");
+    /// One that keeps what it needs in this folder.
+    pub fn new(folder: &Path) -> Self {
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/machine.c");
         // SQLite is compiled by one as well, so there is a compiler.
         let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
         let mut build = Command::new(compiler);
-        build.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
+        build.args(["-shared", "-fPIC", "-O1", "-o"]).arg(folder.join("machine.so")).arg(source).arg("-ldl");
         assert!(build.status().expect("a C compiler").success());
-        let path = scene.path("machine");
+        let path = folder.join("machine");
         let control = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
         control.set_len(8 * (Switch::ClockMs as u64 + 1)).unwrap();
-        Self { control, library, folder: scene.folder.path().to_owned() }
+        Self { control, folder: folder.to_owned() }
     }
 
-    /// Has a recorder run on it.
-    pub fn under(&self, mut command: Command) -> Command {
-        command.env("LD_PRELOAD", &self.library).env("FEEDTAPE_MACHINE", self.folder.join("machine"));
-        command.env("FEEDTAPE_DISK_OF", self.folder.join("test.db"));
+    /// The one that this process runs on; `None`: on whatever there is.
+    pub fn of_this_process() -> Option<Self> {
+        let path = PathBuf::from(std::env::var_os("FEEDTAPE_MACHINE")?);
+        let control = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        Some(Self { control, folder: path.parent()?.to_owned() })
+    }
+
+    /// Has a program run on it, with this file on its disk.
+    pub fn under(&self, mut command: Command, file: &Path) -> Command {
+        command.env("LD_PRELOAD", self.folder.join("machine.so")).env("FEEDTAPE_MACHINE", self.folder.join("machine"));
+        command.env("FEEDTAPE_DISK_OF", file);
         command
     }
 
@@ -65,13 +69,4 @@ impl Machine {
     pub fn reset(&self) {
         self.control.write_all_at(&[0; 8 * (Switch::ClockMs as usize + 1)], 0).unwrap();
     }
-}
-
-/// [`crate::scene::started`], on such a machine.
-pub fn started_on_machine(scene: Scene, records: i64) -> (Scene, Machine, Recorder) {
-    let machine = Machine::new(&scene);
-    let config = scene.config(&scene.path("test.db"), "");
-    let mut recorder = Recorder::start(machine.under(record(&config)));
-    recorder.until_reported(records);
-    (scene, machine, recorder)
 }
