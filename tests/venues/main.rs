@@ -20,3 +20,4 @@ mod recording;
 mod rows;
 mod script;
 mod server;
+mod together;
