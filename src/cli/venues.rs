@@ -8,6 +8,7 @@ use crate::exit::{Exit, Failure};
 use crate::model::TimeUnit;
 use crate::near::or_else_known;
 use crate::store::Value;
+use crate::venue::generic::{self, Generic};
 use crate::venue::{Ack, Channel, Profile, VENUES, Venue};
 
 /// Print what each venue offers: channels, what they record, and what their completeness is judged by
@@ -53,7 +54,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         let mut printer = Printer::start(args.format, &COLUMNS, BufWriter::new(io::stdout().lock()))?;
         for venue in VENUES.iter().filter(wanted) {
             let profile = venue.profile();
-            for channel in profile.channels.iter() {
+            let described = if venue.name() == Generic.name() { generic::describable() } else { Vec::new() };
+            for channel in profile.channels.iter().chain(&described) {
                 let row = row(venue.name(), profile, channel);
                 let values = row.iter().map(|text| match text.as_str() {
                     "" => Value::Null,

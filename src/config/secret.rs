@@ -100,11 +100,14 @@ impl Login {
                 let read = || Some(Self::User(UserLogin { user: user?, cookie: cookie?, passphrase: passphrase? }));
                 read()
             }
-            AccountKind::Key | AccountKind::KeyAndPassphrase => {
+            AccountKind::Key | AccountKind::KeyAndPassphrase | AccountKind::Described => {
                 let key = section.required("key", REMEDY, secret);
                 let api_secret = section.required("secret", REMEDY, secret);
-                let passphrase =
-                    (kind == AccountKind::KeyAndPassphrase).then(|| section.required("passphrase", REMEDY, secret));
+                let has_passphrase = match kind {
+                    AccountKind::Described => section.has("passphrase"),
+                    kind => kind == AccountKind::KeyAndPassphrase,
+                };
+                let passphrase = has_passphrase.then(|| section.required("passphrase", REMEDY, secret));
                 let read = || {
                     let passphrase = passphrase.map_or(Some(None), |read| read.map(Some))?;
                     Some(Self::Key(KeyLogin { key: key?, secret: api_secret?, passphrase }))

@@ -280,6 +280,7 @@ impl Source {
         let asks = ["subscribe", "poll", "account"].iter().any(|key| section.has(key)) || built_in;
         let subscribe: Vec<_> =
             section.sections("subscribe").into_iter().map(|section| reader.subscribe(section)).collect();
+        refuse_too_many(&section, venue, &subscribe);
         let poll: Vec<_> = section.sections("poll").into_iter().map(|section| reader.poll(section)).collect();
         let second_look = section.optional("second_look", |field| match venue {
             Some(venue) if venue.look().is_none() => {
@@ -457,6 +458,22 @@ fn refuse_plaintext(section: &Section<'_>, link: &Link) {
         if url.is_some_and(|url| matches!(url.scheme(), "ws" | "http") && !is_loopback(url)) {
             section.fail(key, format!("credentials would go over the network in the clear; use `{tls}://`"));
         }
+    }
+}
+
+/// A connection has room for so many streams. What a wildcard means is seen only when the markets are known.
+fn refuse_too_many(section: &Section<'_>, venue: Option<&'static dyn Venue>, subscribe: &[Option<SubscribePlan>]) {
+    let named =
+        subscribe.iter().flatten().flat_map(|plan| &plan.markets).filter(|market| !market.is_wildcard()).count();
+    if let Some(venue) = venue
+        && let Some(most) = venue.profile().streams_max
+        && named > most
+    {
+        let name = venue.name();
+        section.fail(
+            "subscribe",
+            format!("`{name}` allows {most} streams on a connection, these are {named}; put more into a second source"),
+        );
     }
 }
 

@@ -16,6 +16,8 @@ pub enum AccountKind {
     Key,
     /// An API key, its secret and a passphrase.
     KeyAndPassphrase,
+    /// An API key, its secret and perhaps a passphrase, as the configuration describes it.
+    Described,
     /// A wallet's address and a private key that may log in for it.
     Wallet,
 }

@@ -30,6 +30,8 @@ pub struct Profile {
     pub requests: Option<Rate>,
     /// How many subscriptions a frame may ask for.
     pub batch_max: usize,
+    /// How many subscriptions a connection may have; `None`: there is no limit to keep.
+    pub streams_max: Option<usize>,
     /// After this long the venue ends a connection: a new one is opened before.
     pub lifetime: Option<Duration>,
 }

@@ -267,6 +267,27 @@ fn what_is_asked_for_at_once_keeps_to_five_messages_a_second() {
     }
 }
 
+#[test]
+fn what_a_connection_has_no_room_for_is_refused_and_says_so() {
+    let names: Vec<_> = (0..1030).map(|n| format!("M{n}USDT")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let mut script = Script::open(plan("binance", &[("trade", &names, &[])]), None);
+    let asked = |sent: Vec<String>| sent.iter().map(|frame| frame.matches("@trade").count()).sum::<usize>();
+    let mut count = asked(script.take_sent());
+    while count < 1024 {
+        script.wait();
+        count += asked(script.take_sent());
+    }
+    for id in 1..=script.count(|event| matches!(event, Event::Command(_))) {
+        script.receive(&format!(r#"{{"result":null,"id":{id}}}"#));
+    }
+    assert_eq!(asked(script.take_sent()), 0);
+    assert_eq!([script.state("trade M1023USDT"), script.state("trade M1024USDT")], ["unverifiable", "refused"]);
+    let refused = script.changes().into_iter().filter(|change| change.state == "refused").collect::<Vec<_>>();
+    assert_eq!(refused.len(), 6);
+    assert_eq!(refused[0].evidence, "the venue allows 1024 streams on a connection; put more into a second source");
+}
+
 /// The example answer of `GET /api/v3/exchangeInfo` (`rest-api.md` of binance/binance-spot-api-docs), of its one symbol
 /// the fields that name and scale it, with the filters that `filters.md` documents.
 const LISTED: &str = r#"{"timezone":"UTC","serverTime":1565246363776,"rateLimits":[],"exchangeFilters":[],"symbols":[

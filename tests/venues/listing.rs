@@ -25,6 +25,10 @@ fn every_channel_of_every_venue_is_listed_with_what_judges_it() {
     assert!(kraken.contains(
         "kraken,book,price levels,no,live,depth=10|25|100|500|1000,checksum by subscription,checked,in band,us,by number"
     ));
+    let generic = feedtape(&["venues", "generic", "--format", "csv"]);
+    for judged in ["counter by subscription,proved", "counter by connection,proved", "chain by subscription,proved"] {
+        assert!(generic.contains(judged), "{judged}: {generic}");
+    }
     assert!(feedtape(&["venues", "krakn"]).contains("unknown venue `krakn`, did you mean `kraken`"));
 }
 
@@ -47,6 +51,21 @@ fn a_lifetime_is_no_longer_than_the_venues_own() {
     let unsaid = "database = \"x.db\"\n[[source]]\nname = \"s\"\nvenue = \"binance\"\nendpoint = \"live\"\n\
          [[source.subscribe]]\nmethod = \"trade\"\nmarkets = [\"A\"]\n";
     assert_eq!(lifetime(Config::parse(Path::new("x.toml"), unsaid)), 24);
+}
+
+#[test]
+fn more_streams_than_a_connection_may_have_are_refused_by_the_configuration() {
+    let check = |count: usize| {
+        let names: Vec<_> = (0..count).map(|n| format!("\"M{n}\"")).collect();
+        let text = format!(
+            "database = \"x.db\"\n[[source]]\nname = \"s\"\nvenue = \"binance\"\nendpoint = \"live\"\n\
+             [[source.subscribe]]\nmethod = \"trade\"\nmarkets = [{}]\n",
+            names.join(",")
+        );
+        Config::parse(Path::new("x.toml"), &text).err().map(|errors| errors.to_string())
+    };
+    assert!(check(1024).is_none());
+    assert!(check(1025).unwrap().contains("`binance` allows 1024 streams on a connection, these are 1025"));
 }
 
 #[test]

@@ -87,6 +87,7 @@ const fn profile(endpoints: &'static [Endpoint]) -> Profile {
         // A snapshot weighs 250 (of 5000 levels) or 50 (of 1000), of 6000 or 1200 a minute.
         requests: Some(Rate { burst: 4, every: Duration::from_secs(3) }),
         batch_max: 100,
+        streams_max: Some(1024),
         lifetime: Some(Duration::from_secs(24 * 60 * 60)),
     }
 }

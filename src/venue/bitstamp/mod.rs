@@ -54,6 +54,7 @@ static PROFILE: Profile = Profile {
     requests: Some(Rate { burst: 10, every: Duration::from_millis(200) }),
     // A frame asks for one channel.
     batch_max: 1,
+    streams_max: Some(1024),
     lifetime: Some(Duration::from_secs(90 * 24 * 60 * 60)),
 };
 

@@ -52,6 +52,7 @@ static PROFILE: Profile = Profile {
     sends: Some(Rate { burst: 8, every: Duration::from_millis(125) }),
     requests: Some(Rate { burst: 10, every: Duration::from_millis(100) }),
     batch_max: 50,
+    streams_max: None,
     lifetime: None,
 };
 

@@ -67,6 +67,7 @@ static PROFILE: Profile = Profile {
     sends: None,
     requests: None,
     batch_max: 1,
+    streams_max: None,
     lifetime: None,
 };
 

@@ -67,6 +67,7 @@ static PROFILE: Profile = Profile {
     sends: Some(Rate { burst: 50, every: Duration::from_millis(100) }),
     requests: Some(Rate { burst: 50, every: Duration::from_millis(100) }),
     batch_max: 50,
+    streams_max: None,
     lifetime: None,
 };
 

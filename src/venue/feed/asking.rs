@@ -138,6 +138,7 @@ impl<P: Protocol> Feed<P> {
             stream.is_wanted && stream.asking == Asking::Idle && !kind.is_wished && kind.not_before <= at.mono && can_go
         });
         let due = due.into_iter().filter(|stream| is_logged_in || !self.needs_login(*stream));
+        let due = self.within_limit(at, due.collect(), out);
         let mut batches: BTreeMap<(String, BTreeMap<String, String>), Vec<StreamRef>> = BTreeMap::new();
         for stream in due {
             let kind = &self.streams.get(stream).kind;
@@ -156,6 +157,20 @@ impl<P: Protocol> Feed<P> {
                 }
             }
         }
+    }
+
+    /// Those of the streams that there is room for on the connection. The others are refused, by us.
+    fn within_limit(&mut self, at: Stamp, due: Vec<StreamRef>, out: &mut Output) -> Vec<StreamRef> {
+        let Some(most) = self.protocol.profile().streams_max else { return due };
+        let has_place = |asking| matches!(asking, Asking::Asked | Asking::Live);
+        let taken = self.streams.iter().filter(|(_, stream)| has_place(stream.asking) || stream.kind.is_wished).count();
+        let mut due = due;
+        let beyond = due.split_off(most.saturating_sub(taken).min(due.len()));
+        let evidence = format!("the venue allows {most} streams on a connection; put more into a second source");
+        for stream in beyond {
+            self.streams.put(stream, at.wall, Coverage::Gap(GapCause::Refused), Some(&evidence), &mut out.events);
+        }
+        due
     }
 
     fn keep_alive(&mut self, at: Stamp, out: &mut Output) {

@@ -12,7 +12,7 @@ use crate::model::{
     Timestamp, UnknownReason, Verdict,
 };
 use crate::venue::streams::{Asking, Streams, nanos};
-use crate::venue::{Account, Action, Channel, Output, Session, Standing};
+use crate::venue::{Account, Action, Channel, Output, Profile, Session, Standing};
 
 use super::markets::Markets;
 use super::pace::Bucket;
@@ -127,7 +127,6 @@ pub(in crate::venue) struct Feed<P> {
 impl<P: Protocol> Feed<P> {
     /// A session before its first input.
     pub(in crate::venue) fn new(protocol: P, account: Option<Arc<Account>>) -> Self {
-        let (sends, requests) = (protocol.profile().sends, protocol.profile().requests);
         Self {
             protocol,
             account,
@@ -141,8 +140,8 @@ impl<P: Protocol> Feed<P> {
             login_tries: 0,
             has_asked_registry: false,
             registry_until: 0,
-            sends: Bucket::new(sends),
-            requests: Bucket::new(requests),
+            sends: Bucket::new(None),
+            requests: Bucket::new(None),
             next_id: 1,
             rests: HashMap::default(),
             next_request: 0,
@@ -167,6 +166,9 @@ impl<P: Protocol> Feed<P> {
             url: plan.url.clone(),
         }));
         self.take_plan(at, plan, out);
+        // The plan may say what they are.
+        let Profile { sends, requests, .. } = self.protocol.profile();
+        (self.sends, self.requests) = (Bucket::new(*sends), Bucket::new(*requests));
     }
 
     /// Takes a plan, the first or another one.

@@ -30,12 +30,13 @@ static PROFILE: Profile = Profile {
     endpoints: &[],
     channels: Cow::Borrowed(&[]),
     polls: &[],
-    account: AccountKind::Key,
+    account: AccountKind::Described,
     ack: Ack::EchoArgument,
     keepalive: Keepalive::None,
     sends: None,
     requests: None,
     batch_max: 1,
+    streams_max: None,
     lifetime: None,
 };
 
@@ -68,11 +69,42 @@ pub fn channels(spec: &Spec) -> Vec<Channel> {
     spec.channel.iter().map(channel).collect()
 }
 
+/// What can be described: a channel for each thing that its completeness may be judged by.
+#[must_use]
+pub fn describable() -> Vec<Channel> {
+    let text = String::new;
+    let counter =
+        |whole_connection| IntegritySpec::Counter { at: text(), step: 1, restart: None, reorder: 0, whole_connection };
+    let schemes = [
+        counter(false),
+        counter(true),
+        IntegritySpec::Chain { at: text(), previous: text() },
+        IntegritySpec::Range { first: text(), last: text() },
+        IntegritySpec::TimeOnly,
+        IntegritySpec::SelfContained,
+        IntegritySpec::None,
+    ];
+    let described = |integrity| {
+        let spec = ChannelSpec {
+            name: "(described)".to_owned(),
+            subscribe: "{market}".to_owned(),
+            unsubscribe: None,
+            topic: None,
+            needs_login: false,
+            time_unit: None,
+            integrity,
+            route: Vec::new(),
+        };
+        Channel { records: "trades, tickers, price levels, as routed", ..channel(&spec) }
+    };
+    schemes.map(described).into()
+}
+
 fn channel(described: &ChannelSpec) -> Channel {
     let mut channel = Channel::new("", "what its routes say");
     channel.method = Cow::Owned(described.name.clone());
     channel.needs_login = described.needs_login;
-    channel.by_market = described.subscribe.contains("{market}");
+    channel.by_market = described.is_by_market();
     channel.time = described.time_unit.map(|unit| match unit {
         Unit::S => TimeUnit::Seconds,
         Unit::Ms => TimeUnit::Millis,

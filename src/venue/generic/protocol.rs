@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::crypto::{Secret, hex, hmac_sha256, hmac_sha384, hmac_sha512};
+use crate::crypto::{InvalidWalletKey, Secret, hex, hmac_sha256, hmac_sha384, hmac_sha512, sign_personal};
 use crate::journal::{Plan, RestAnswer};
 use crate::model::{Market, Number, Stamp, UnknownReason};
 use crate::venue::feed::{Ask, Login, Protocol, REDACTED, Raw, Reading, Refusal, Said, Sent, Topic};
@@ -40,9 +40,7 @@ impl Protocol for Described {
         if let Some(ping) = &spec.ping {
             self.profile.keepalive = Keepalive::Send { frame: Cow::Owned(ping.frame.clone()), every: ping.every };
         }
-        self.profile.sends = spec
-            .sends_per_second
-            .map(|burst| Rate { burst: burst.max(1), every: Duration::from_secs(1) / burst.max(1) });
+        self.profile.sends = spec.sends_per_second.map(sends);
     }
 
     fn registry_path(&self) -> Option<String> {
@@ -114,9 +112,11 @@ impl Protocol for Described {
         let Some(account) = account.as_key() else {
             return Some(Login::Impossible("a described protocol logs in with a key and its secret".to_owned()));
         };
-        let journal = login_frame(login, None, id, now);
-        let text = Secret::new(login_frame(login, Some(account), id, now));
-        Some(Login::Frame(Outgoing { text, journal, is_login: true }))
+        let frame = |account| login_frame(login, account, id, now);
+        Some(match (frame(Some(account)), frame(None)) {
+            (Ok(text), Ok(journal)) => Login::Frame(Outgoing { text: Secret::new(text), journal, is_login: true }),
+            (Err(error), _) | (_, Err(error)) => Login::Impossible(format!("secret: {error}")),
+        })
     }
 
     fn rest(&mut self, _: Option<&Topic>, _: &RestAnswer, body: &str, reading: &mut Reading<'_>) {
@@ -169,6 +169,13 @@ impl Described {
     }
 }
 
+/// So many frames in any second: half of them at once, the others one by one.
+fn sends(per_second: u32) -> Rate {
+    let burst = per_second.div_ceil(2).max(1);
+    let rest = u64::from(per_second.saturating_sub(burst)) + 1;
+    Rate { burst, every: Duration::from_nanos(1_000_000_000_u64.div_ceil(rest)) }
+}
+
 fn filled(template: &str, ask: &Ask<'_>) -> String {
     let (id, now) = (ask.id.to_string(), (ask.at.wall.0 / 1_000_000).to_string());
     let market = ask.markets.first().copied().unwrap_or_default();
@@ -176,7 +183,12 @@ fn filled(template: &str, ask: &Ask<'_>) -> String {
 }
 
 /// The login; without an account, what may be kept of it.
-fn login_frame(login: &LoginSpec, account: Option<&KeyAccount>, id: i64, now: Stamp) -> String {
+fn login_frame(
+    login: &LoginSpec,
+    account: Option<&KeyAccount>,
+    id: i64,
+    now: Stamp,
+) -> Result<String, InvalidWalletKey> {
     let ms = now.wall.0 / 1_000_000;
     let (id, ms, s) = (id.to_string(), ms.to_string(), (ms / 1_000).to_string());
     let key = account.map_or(REDACTED, |account| account.key.expose());
@@ -184,23 +196,24 @@ fn login_frame(login: &LoginSpec, account: Option<&KeyAccount>, id: i64, now: St
         account.map_or(REDACTED, |account| account.passphrase.as_ref().map_or("", |secret| secret.expose()));
     let values = [("id", id.as_str()), ("now_ms", &ms), ("now_s", &s), ("key", key), ("passphrase", passphrase)];
     let signature = match (login.signer, account) {
-        (Some(signer), Some(account)) => signer.sign(account.secret.expose(), &fill(&login.over, &values)),
+        (Some(signer), Some(account)) => signer.sign(&account.secret, &fill(&login.over, &values))?,
         (_, None) => REDACTED.to_owned(),
         (None, Some(_)) => String::new(),
     };
-    fill(&fill(&login.frame, &values), &[("signature", &signature)])
+    Ok(fill(&fill(&login.frame, &values), &[("signature", &signature)]))
 }
 
 impl Signer {
-    fn sign(self, key: &str, message: &str) -> String {
-        let (key, message) = (key.as_bytes(), message.as_bytes());
-        match self {
-            Self::HmacSha256Hex => hex(&hmac_sha256(key, message)),
-            Self::HmacSha256Base64 => STANDARD.encode(hmac_sha256(key, message)),
-            Self::HmacSha384Hex => hex(&hmac_sha384(key, message)),
-            Self::HmacSha512Hex => hex(&hmac_sha512(key, message)),
-            Self::HmacSha512Base64 => STANDARD.encode(hmac_sha512(key, message)),
-        }
+    fn sign(self, secret: &Secret, message: &str) -> Result<String, InvalidWalletKey> {
+        let (key, text) = (secret.expose().as_bytes(), message.as_bytes());
+        Ok(match self {
+            Self::HmacSha256Hex => hex(&hmac_sha256(key, text)),
+            Self::HmacSha256Base64 => STANDARD.encode(hmac_sha256(key, text)),
+            Self::HmacSha384Hex => hex(&hmac_sha384(key, text)),
+            Self::HmacSha512Hex => hex(&hmac_sha512(key, text)),
+            Self::HmacSha512Base64 => STANDARD.encode(hmac_sha512(key, text)),
+            Self::Eip191Secp256k1 => sign_personal(secret, message)?,
+        })
     }
 }
 
@@ -225,4 +238,20 @@ fn market(registry: &Registry, row: Raw<'_>) -> Option<Market> {
         starts: None,
         expires: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn no_second_has_more_frames_than_were_allowed(per_second in 1_u32..200) {
+            let Rate { burst, every } = sends(per_second);
+            // Those at once, and those that follow before a second is over.
+            let follow = (1_000_000_000 - 1) / every.as_nanos();
+            let most = u128::from(burst) + follow;
+            proptest::prop_assert!(most <= u128::from(per_second) && most + 1 >= u128::from(per_second), "{most}");
+        }
+    }
 }

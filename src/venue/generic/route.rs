@@ -103,7 +103,8 @@ impl<'f> Taking<'_, 'f, '_> {
             IntegritySpec::SelfContained | IntegritySpec::None => None,
         };
         let kind = if is_snapshot { Kind::Snapshot } else { Kind::Update };
-        let topic = Topic::new(&self.channel.name, Some(&market));
+        let market = self.channel.is_by_market().then_some(market.as_str());
+        let topic = Topic::new(&self.channel.name, market);
         self.reading.data(topic, kind, position.unwrap_or(Position::Unsaid), time);
     }
 

@@ -81,6 +81,14 @@ pub struct ChannelSpec {
     pub route: Vec<Route>,
 }
 
+impl ChannelSpec {
+    /// Whether it is subscribed market by market; else there is one for all.
+    #[must_use]
+    pub fn is_by_market(&self) -> bool {
+        self.subscribe.contains("{market}")
+    }
+}
+
 /// The unit of times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -274,6 +282,9 @@ pub enum Signer {
     HmacSha512Hex,
     /// HMAC-SHA512, in base64.
     HmacSha512Base64,
+    /// A personal signature of an Ethereum wallet (EIP-191), `0x` and 65 bytes in hexadecimal digits; the secret is the
+    /// private key.
+    Eip191Secp256k1,
 }
 
 /// Where the markets are listed: a REST answer.

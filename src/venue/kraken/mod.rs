@@ -91,6 +91,7 @@ static PROFILE: Profile = Profile {
     sends: Some(Rate { burst: 20, every: Duration::from_millis(100) }),
     requests: Some(Rate { burst: 2, every: Duration::from_secs(1) }),
     batch_max: 50,
+    streams_max: None,
     lifetime: None,
 };
 

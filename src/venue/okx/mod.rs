@@ -53,6 +53,7 @@ static PROFILE: Profile = Profile {
     sends: Some(Rate { burst: 60, every: Duration::from_secs(9) }),
     requests: Some(Rate { burst: 10, every: Duration::from_millis(100) }),
     batch_max: 50,
+    streams_max: None,
     lifetime: None,
 };
 
