@@ -1,6 +1,7 @@
 //! Contradiction checks: each has a history in which it alone fires, and a sound history fires none.
 
 use feedtape::journal::Input;
+use feedtape::model::Timestamp;
 
 use super::script::*;
 
@@ -95,6 +96,23 @@ fn a_link_that_stalls_between_an_opening_and_its_match_contradicts_nothing() {
     lines.retain(|line| line.contains(" in s") || line.contains("unverifiable"));
     assert_eq!(lines, NOTHING);
     assert_eq!(findings(&mut script, &[ticker(r#""bid":20,"ask":null,"last":50"#)]), NOTHING);
+}
+
+#[test]
+fn what_comes_late_because_nobody_listened_contradicts_nothing() {
+    let stood_still: fn(Timestamp, Timestamp) -> Input<'static> = Input::Suspended;
+    for unread in [stood_still, Input::Stalled] {
+        let mut script = following();
+        script.receive_all(&[&opened(1, -100, 50), &ticker(r#""ask":50"#), &opened(2, 100, 50)]);
+        script.now += 100 * SECOND;
+        let mut lines = script.give(&unread(Timestamp(0), Timestamp(1)));
+        lines.extend(script.give(&Input::Timer));
+        let late =
+            [matched((2, 0), (1, 0), 100, 50), closed(1, 0, 50), closed(2, 0, 50), ticker(r#""ask":null,"last":50"#)];
+        lines.extend(findings(&mut script, &late));
+        lines.retain(|line| line.contains(" in s") || line.contains("unverifiable"));
+        assert_eq!(lines, NOTHING);
+    }
 }
 
 #[test]

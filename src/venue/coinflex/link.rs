@@ -33,6 +33,12 @@ impl LinkClock {
         was_silent
     }
 
+    /// Nobody listened until now, so that no silence says anything of the link.
+    pub(super) fn excuse(&mut self, mono: i64) {
+        self.shown = self.shown.saturating_add((mono - self.heard_at).min(nanos(SILENCE_COUNTED_MAX)));
+        self.heard_at = mono;
+    }
+
     /// The instant, with what this clock shows in place of the monotonic clock.
     pub(super) fn stamp(&self, at: Stamp) -> Stamp {
         Stamp { mono: self.at(at.mono), ..at }
@@ -72,6 +78,8 @@ mod tests {
         }
         assert_eq!(clock.at(143_299 * MS) - begun, 1_300 * MS);
         assert_eq!(clock.at(143_300 * MS) - begun, 40_800 * MS);
+        clock.excuse(200_000 * MS);
+        assert_eq!(clock.at(200_100 * MS) - begun, 1_400 * MS, "nobody listened");
     }
 
     #[test]

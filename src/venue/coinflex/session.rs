@@ -461,6 +461,9 @@ impl CoinFlexSession {
 impl Session for CoinFlexSession {
     fn handle(&mut self, seq: Seq, at: Stamp, input: &Input<'_>, out: &mut Output) {
         self.streams.follow(at, &mut out.events);
+        if matches!(input, Input::Stalled(..) | Input::Suspended(..)) {
+            self.link.excuse(at.mono);
+        }
         match input {
             Input::Received(frame) => {
                 let before = out.events.len();
