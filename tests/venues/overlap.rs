@@ -9,7 +9,7 @@ use crate::recording::Recording;
 use crate::server::{Server, Voice};
 
 /// How old a connection gets.
-const LIFETIME: &str = "4800ms";
+const LIFETIME: &str = "9600ms";
 
 /// A market in which a trade is done and the book changes every few milliseconds, which all are told who have asked.
 #[derive(Clone, Default)]
