@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use feedtape::config::{Config, Durability, Limits};
-use feedtape::connection::{Guard, Message, Unit, Violation};
+use feedtape::connection::{Guard, Message, Unit};
 use feedtape::journal::{Batch, Closed, Input, Opened, Plan, RestAnswer, SubscribePlan, Tape};
 use feedtape::model::{
     Asset, AssetCode, Catalog, CatalogOrigin, CloseCause, Market, MarketPattern, SessionId, Stamp, Timestamp,
@@ -62,11 +62,11 @@ pub fn config(bytes: &[u8]) {
     }
 }
 
-/// What the socket takes: the same units however the bytes are cut, no message over its limit, and nothing kept for one
-/// that is refused.
+/// What the socket takes: the same units however the bytes are cut, up to the same end (what is wrong in two ways may be
+/// refused for either), and no message over its limit.
 pub fn guard(bytes: &[u8]) {
     let limits = Limits { frame_bytes_max: 1_000, message_bytes_max: 3_000 };
-    let take = |chunk: usize| -> (Vec<Unit>, Option<Violation>) {
+    let take = |chunk: usize| -> (Vec<Unit>, bool) {
         let (mut guard, mut buffer, mut units) = (Guard::new(limits), BytesMut::new(), Vec::new());
         for chunk in bytes.chunks(chunk.max(1)) {
             buffer.extend_from_slice(chunk);
@@ -74,11 +74,11 @@ pub fn guard(bytes: &[u8]) {
                 match guard.decode(&mut buffer) {
                     Ok(Some(unit)) => units.push(unit),
                     Ok(None) => break,
-                    Err(violation) => return (units, Some(violation)),
+                    Err(_) => return (units, true),
                 }
             }
         }
-        (units, None)
+        (units, false)
     };
     let whole = take(bytes.len());
     for unit in &whole.0 {
