@@ -32,6 +32,7 @@ fn recording() -> Connection {
 fn migrate(database: &Connection) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "sql"));
     files.sort();
     for file in files {
         database.execute_batch(&std::fs::read_to_string(file).unwrap()).unwrap();
