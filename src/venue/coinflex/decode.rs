@@ -7,7 +7,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::fields::{Field, Fields, Key, Known, TextName};
 use super::scan::scan;
@@ -86,14 +88,14 @@ pub(super) fn decode_anything(text: &str) -> Result<Message<'_>, serde_json::Err
 /// # Errors
 /// If it is not exactly one JSON list of objects.
 pub(super) fn decode_list(text: &str) -> Result<Vec<(Message<'_>, &str)>, serde_json::Error> {
-    let items: Vec<&serde_json::value::RawValue> = serde_json::from_str(text)?;
+    let items: Vec<&RawValue> = serde_json::from_str(text)?;
     items.into_iter().map(|item| Ok((decode(item.get())?, item.get()))).collect()
 }
 
 /// The text of a number in a frame that [`decode`] found to be [`Field::Wide`]: in the object itself, or in the n-th
 /// object of its list.
 pub(super) fn lexeme(text: &str, key: Key, item: Option<usize>) -> Option<String> {
-    type Object<'a> = std::collections::HashMap<Cow<'a, str>, &'a serde_json::value::RawValue>;
+    type Object<'a> = std::collections::HashMap<Cow<'a, str>, &'a RawValue>;
     let object: Object<'_> = serde_json::from_str(text).ok()?;
     let Some(item) = item else {
         return object.get(key.name()).map(|raw| raw.get().to_owned());
@@ -222,49 +224,15 @@ impl<'de> DeserializeSeed<'de> for FieldSeed {
     type Value = Field;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Field, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for FieldSeed {
-    type Value = Field;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Field, E> {
-        Ok(Field::Int(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Field, E> {
-        Ok(i64::try_from(value).map_or(Field::Wide, Field::Int))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Field, E> {
-        Ok(Field::Wide)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Field, E> {
-        Ok(Field::Bool(value))
-    }
-
-    fn visit_unit<E>(self) -> Result<Field, E> {
-        Ok(Field::Null)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Field, E> {
-        Ok(Field::Other)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Field, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Field::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Field::Other)
+        // By its text, since a number may be beyond any that Rust has (`1e400`).
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        Ok(match text.as_bytes().first() {
+            Some(b'n') => Field::Null,
+            Some(b't') => Field::Bool(true),
+            Some(b'f') => Field::Bool(false),
+            Some(b'-' | b'0'..=b'9') => text.parse().map_or(Field::Wide, Field::Int),
+            _ => Field::Other,
+        })
     }
 }
 
