@@ -99,6 +99,19 @@ fn what_a_link_that_stalls_holds_up_is_no_contradiction() {
 }
 
 #[test]
+fn a_look_that_begins_while_the_one_before_is_still_to_be_judged_takes_nothing_from_it() {
+    let mut script = keeping();
+    news(&mut script, LookStage::Begun, "");
+    let taken = LookTaken { command: COMMAND.to_owned(), asked_mono: script.now };
+    news(&mut script, LookStage::Taken(taken), &answer(&[order(2, -100, 60)]));
+    news(&mut script, LookStage::Ended, "");
+    script.now += SECOND;
+    news(&mut script, LookStage::Begun, "");
+    let told = findings(&mut script, &[]);
+    assert!(told.iter().any(|line| line.contains("0 orders appeared, 1 vanished, 0 changed")), "{told:?}");
+}
+
+#[test]
 fn orders_beyond_what_a_snapshot_shows_are_not_looked_for() {
     let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"])]), None);
     script.receive(WELCOME);

@@ -1,15 +1,28 @@
 //! Second looks through a second connection, at a real exchange.
 
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
 use feedtape::exchange::{Action, Faults};
 use feedtape::replay::verify;
 use feedtape::store::{Aspect, Report};
 
 use crate::scene::{ACCOUNT, Scene};
 
+/// From one question to the next.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// Records with a second look every second until a query counts at least so many.
 fn record(scene: &Scene, more: &str, at_least: i64, count: &str) -> Report {
     let config = scene.config_of("second_look = \"1s\"", more);
-    scene.record(&config, |_| scene.number(count) >= at_least);
+    // The recorder waits while it is asked.
+    let asked = Cell::new(Instant::now());
+    scene.record(&config, |_| {
+        asked.get().elapsed() >= PAUSE && {
+            asked.set(Instant::now());
+            scene.number(count) >= at_least
+        }
+    });
     assert_eq!(scene.rows("SELECT DISTINCT cause FROM session WHERE NOT is_look"), ["stopped"]);
     verify(&scene.database(), false, |_, _, _| ()).unwrap()
 }

@@ -130,8 +130,12 @@ impl MarketCheck {
         found.extend(contradictions.into_iter().map(|(what, since)| describe(what, since)));
     }
 
-    /// A second look begins. Its `mono` is the monotonic clock, by which it is told when the look was asked for.
+    /// A second look begins. Its `mono` is the monotonic clock, by which it is told when the look was asked for. While the
+    /// one before is still to be judged, it is none.
     pub(super) fn begin_look(&mut self, at: Stamp, session: SessionId) {
+        if self.look.as_ref().is_some_and(|look| look.taken.is_some()) {
+            return;
+        }
         self.book.begin_look();
         self.look = Some(SecondLook { session, begun_at: at, taken: None });
     }

@@ -390,7 +390,8 @@ mod tests {
             ("12345678901234567890123", Field::Wide),
             ("1e20", Field::Wide),
             ("1.0", Field::Wide),
-            ("-0", Field::Wide),
+            ("1e999999", Field::Wide),
+            ("-0", Field::Int(0)),
         ] {
             let frame = format!(r#"{{"notice":"OrderOpened","price":{text},"orders":[{{"id":1}},{{"id":{text}}}]}}"#);
             let message = decode(&frame).unwrap();
