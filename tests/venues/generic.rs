@@ -7,7 +7,7 @@ use std::sync::Arc;
 use feedtape::config::Config;
 use feedtape::crypto::Secret;
 use feedtape::journal::{Input, Opened, Plan};
-use feedtape::model::{CloseCause, Event, Number};
+use feedtape::model::{CloseCause, Event, Number, Price, Quantity, Timestamp};
 use feedtape::venue::{Account, KeyAccount};
 
 use crate::captures;
@@ -89,6 +89,33 @@ fn a_captured_frame_that_is_missing_or_out_of_place_is_never_called_proved() {
                 assert_eq!(told, usize::from(n >= 2), "{what}");
             }
         }
+    }
+}
+
+/// The examples of bybit-exchange.github.io/docs/v5/websocket/public/trade, and of alchemy.com's page on Hyperliquid's
+/// stream of trades (docs/chains/websockets/hypercore/streams/trades); the venue's own has types only. Byte for byte but
+/// for the white space between tokens.
+#[test]
+fn documented_trades_become_rows_by_a_description_alone() {
+    let bybit = r#"{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1672304486868,"data":[{"T":1672304486865,"s":"BTCUSDT","S":"Buy","v":"0.001","p":"16578.50","L":"PlusTick","i":"20f43950-d8dd-5b31-9112-a178eb6023af","BT":false}]}"#;
+    let hyperliquid = r#"{"channel":"trades","data":[{"coin":"BTC","side":"B","px":"72581.0","sz":"0.00017","time":1787259217020,"hash":"0x0000000000000000000000000000000000000000000000000000000000000000","tid":877707108085800,"users":["0x9b54264d7502f80163ea949038aad771eae67e38","0x706bb519b05b7dc01d048af9a5e29d1ef5d6d9e3"]}]}"#;
+    for (name, frame, id, time, price, quantity) in [
+        ("bybit.toml", bybit, "20f43950-d8dd-5b31-9112-a178eb6023af", 1_672_304_486_865_000_000, 1_657_850, 1),
+        ("hyperliquid.toml", hyperliquid, "877707108085800", 1_787_259_217_020_000_000, 725_810, 17),
+    ] {
+        let script = replay(name, [frame]);
+        assert_eq!(script.odd(), Vec::<String>::new(), "{name}");
+        let trades: Vec<_> = script
+            .events
+            .iter()
+            .filter_map(|event| if let Event::Trade(trade) = event { Some(trade) } else { None })
+            .collect();
+        let [trade] = trades[..] else { panic!("{name}: {} trades", trades.len()) };
+        assert_eq!(trade.id.as_ref().map(ToString::to_string).as_deref(), Some(id), "{name}");
+        assert_eq!((trade.time, trade.taker_is_bid), (Some(Timestamp(time)), Some(true)), "{name}");
+        // By the places of the first number, as no list says them.
+        assert_eq!(trade.price, Some(Price::scaled(price)), "{name}");
+        assert_eq!(trade.quantity, Some(Quantity::scaled(quantity)), "{name}");
     }
 }
 
