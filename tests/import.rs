@@ -221,3 +221,23 @@ fn a_capture_gives_the_same_rows_in_every_format_and_none_invents_times() {
     // A second connection in one capture is another session.
     assert_eq!(import("twice.txt", &format!("{raw}{raw}")), ["50 checked,not_connected,not_running 2 4"]);
 }
+
+#[test]
+fn a_source_has_one_venue_in_a_file() {
+    let temp = TempDir::new().unwrap();
+    let (input, db) = (temp.path().join("frames.jsonl"), temp.path().join("v.db"));
+    fs::write(&input, "{\"event\":\"pong\"}\n").unwrap();
+    let import = |venue: &str, source: &str| {
+        let mut command = feedtape();
+        command.arg("import").arg(&input).arg("--into").arg(&db).args(["--format", "lines"]);
+        command.args(["--venue", venue, "--source", source]).assert()
+    };
+    import("kraken", "one").success();
+    let refused = import("okx", "one").failure().code(78);
+    let said = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+    assert!(said.contains("has source `one` as one of venue kraken, give that of venue okx another name"), "{said}");
+    assert_eq!(rows(&db, "SELECT count(*) FROM run"), ["1"], "nothing was begun");
+    import("kraken", "one").success();
+    import("okx", "other").success();
+    assert_eq!(rows(&db, "SELECT name, venue FROM source ORDER BY name"), ["one kraken", "other okx"]);
+}

@@ -15,7 +15,7 @@ use crate::exit::{Exit, Failure};
 use crate::model::{Catalog, SessionId, Timestamp};
 use crate::replay::format::Format;
 use crate::replay::{ImportError, Imported, Origin, import};
-use crate::store::{Draft, RunInfo, RunKind, Settings, Store, StoreError};
+use crate::store::{Draft, Reader, RunInfo, RunKind, Settings, Store, StoreError};
 use crate::venue::{self, Venue};
 
 /// Import captured frames through the code that a live connection uses
@@ -78,6 +78,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let captures = args.files.iter().map(|file| open(file)).collect::<Result<Vec<_>, _>>()?;
     let catalog = catalog(args)?.map(Arc::new);
     let mut target = Target::open(&args.into)?;
+    if let Target::Existing(_) = target {
+        Reader::open(&args.into)?.check_venue(&args.source, args.venue.name())?;
+    }
     let store = target.store();
     let clock = Clock::start();
     let names: Vec<_> = args.files.iter().map(|file| file.display().to_string()).collect();

@@ -103,14 +103,14 @@ impl Recorder {
         };
         let mut store = Store::open(settings)?;
         store.limit_wal(config.max_wal_size);
-        let files: Vec<_> = config.files.iter().map(|file| file.display().to_string()).collect();
-        let commit_interval = config.commit_interval;
-        let info = RunInfo { kind: RunKind::Live, config: files.join(" "), commit_interval };
-        let begun = store.begin_run(clock.now(), &info)?;
         let recording = Reader::open(&config.database)?;
         for beginning in &mut beginnings {
             beginning.recall(&recording, clock)?;
         }
+        let files: Vec<_> = config.files.iter().map(|file| file.display().to_string()).collect();
+        let commit_interval = config.commit_interval;
+        let info = RunInfo { kind: RunKind::Live, config: files.join(" "), commit_interval };
+        let begun = store.begin_run(clock.now(), &info)?;
 
         let progress = Arc::new(sink::Progress::default());
         let sink = SinkActor::start(Box::new(store), commit_interval, clock, progress.clone());

@@ -67,6 +67,7 @@ impl Beginning {
     /// Takes what the recording knows of it.
     pub(super) fn recall(&mut self, recording: &Reader, clock: Clock) -> Result<(), StoreError> {
         let (name, now) = (&self.source.name, clock.now());
+        recording.check_venue(name, self.source.venue.name())?;
         let window = i64::try_from(LOGIN_WINDOW.as_nanos()).unwrap_or(i64::MAX);
         let logins = recording.recent_logins(name, Timestamp(now.wall.0.saturating_sub(window)))?;
         let listings = recording.listings(name)?;

@@ -21,6 +21,18 @@ pub enum StoreError {
         /// What it is instead.
         what: String,
     },
+    /// What it has of a source is of another venue.
+    #[error("{path} has source `{name}` as one of venue {found}, give that of venue {wanted} another name")]
+    OtherVenue {
+        /// The file.
+        path: PathBuf,
+        /// The source's name.
+        name: String,
+        /// Its venue in the file.
+        found: String,
+        /// The venue it is to have.
+        wanted: String,
+    },
     /// A newer feedtape wrote it.
     #[error("{path} has schema version {found}, this feedtape knows versions up to {known}, use a newer one")]
     Newer {
@@ -178,6 +190,7 @@ impl StoreError {
             | Self::DiskFull { .. }
             | Self::LongWal { .. }
             | Self::LowSpace { .. } => Exit::Locked,
+            Self::OtherVenue { .. } => Exit::Configuration,
             Self::Moved { .. } | Self::Io { .. } | Self::Unsettled { .. } => Exit::InputOutput,
             Self::Missing { .. } => Exit::NoInput,
             Self::CannotOpen { .. } => Exit::CannotCreate,

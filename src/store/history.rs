@@ -1,12 +1,28 @@
 //! What was recorded of a source that a new beginning with it must know.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
 
 use crate::model::Timestamp;
 
 use super::{Reader, StoreError};
 
 impl Reader {
+    /// Finds out whether a source may be recorded as one of that venue: a source has one venue in a file.
+    ///
+    /// # Errors
+    /// If the file has it as one of another, or cannot be read.
+    pub fn check_venue(&self, source: &str, venue: &str) -> Result<(), StoreError> {
+        let select = "SELECT venue FROM source WHERE name = ? AND venue <> ?";
+        let found = self.connection.query_row(select, [source, venue], |row| row.get(0)).optional();
+        match found.map_err(|error| self.fault(error))? {
+            None => Ok(()),
+            Some(found) => {
+                let (path, name, wanted) = (self.path.clone(), source.to_owned(), venue.to_owned());
+                Err(StoreError::OtherVenue { path, name, found, wanted })
+            }
+        }
+    }
+
     /// When a source sent logins, from `since` on.
     ///
     /// # Errors
