@@ -317,6 +317,22 @@ pub struct Balance {
     pub is_snapshot: bool,
 }
 
+impl Balance {
+    /// Of an asset that has a name and no code, without amounts.
+    #[must_use]
+    pub fn named(name: Arc<str>, places: u8, is_snapshot: bool) -> Self {
+        Self {
+            asset: None,
+            asset_name: Some(name),
+            places: Some(places),
+            available: None,
+            reserved: None,
+            total: None,
+            is_snapshot,
+        }
+    }
+}
+
 /// The account's trailing trade volume in an asset.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TradeVolume {

@@ -109,15 +109,7 @@ impl Balances {
             // What came twice is no hole.
             holds &= known.is_none_or(|known| known.1 == before || known == (before, since));
             if let Some((places, [_, total], name)) = reading.amounts(&asset, texts) {
-                reading.put(Event::Balance(Balance {
-                    asset: None,
-                    asset_name: Some(name),
-                    places: Some(places),
-                    available: None,
-                    reserved: None,
-                    total,
-                    is_snapshot: false,
-                }));
+                reading.put(Event::Balance(Balance { total, ..Balance::named(name, places, false) }));
             }
             reading.leftovers("balances", &fields);
         }

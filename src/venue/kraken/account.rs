@@ -220,15 +220,7 @@ pub(super) fn balances(is_snapshot: bool, frame: &Fields<'_>, reading: &mut Read
         if let (Some(asset), Some(total)) = (asset, total)
             && let Some((places, total, name)) = reading.amount(&asset, total)
         {
-            reading.put(Event::Balance(Balance {
-                asset: None,
-                asset_name: Some(name),
-                places: Some(places),
-                available: None,
-                reserved: None,
-                total: Some(total),
-                is_snapshot,
-            }));
+            reading.put(Event::Balance(Balance { total: Some(total), ..Balance::named(name, places, is_snapshot) }));
         }
         fields.ignore(&[
             "amount",

@@ -157,8 +157,8 @@ pub(super) fn balances(frame: &Fields<'_>, reading: &mut Reading<'_>) {
 fn balance(detail: &Fields<'_>, amounts: [Option<&str>; 3], is_snapshot: bool, reading: &mut Reading<'_>) {
     let Some(asset) = reading.need(detail, "ccy", detail.string("ccy")) else { return };
     let Some((places, [available, reserved, total], name)) = reading.amounts(&asset, amounts) else { return };
-    let (asset, asset_name, places) = (None, Some(name), Some(places));
-    reading.put(Event::Balance(Balance { asset, asset_name, places, available, reserved, total, is_snapshot }));
+    let named = Balance::named(name, places, is_snapshot);
+    reading.put(Event::Balance(Balance { available, reserved, total, ..named }));
 }
 
 fn kind(is_snapshot: bool) -> Kind {
