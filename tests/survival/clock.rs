@@ -28,11 +28,7 @@ fn a_wall_clock_that_steps_costs_nothing_and_is_told() {
     set(&machine, &mut recorder, -HOUR_MS, "the wall clock was set back");
     set(&machine, &mut recorder, -2 * HOUR_MS, "the wall clock was set back");
     set(&machine, &mut recorder, 0, "the wall clock was set forward");
-    recorder.signal("TERM");
-    let (reported, status, told) = recorder.end();
-    assert_eq!(status.code(), Some(0), "{told}");
-    let recording = Recording::open(&scene.path("test.db"));
-    recording.has_all(&reported, "steps");
+    let recording = scene.stopped(recorder, "steps");
     assert_eq!(recording.rows("SELECT id, cause FROM session"), ["1 stopped"]);
     // Each was received when the clock said so.
     for hours in [0, 1, -1, -2] {
@@ -94,11 +90,7 @@ fn a_process_that_stood_still_goes_on_and_what_it_did_not_read_meanwhile_is_a_ga
         until("it is connected", || recorder.said(" connected source") == sessions);
         recorder.until_it_goes_on();
         recorder.until_it_goes_on();
-        recorder.signal("TERM");
-        let (reported, status, told) = recorder.end();
-        assert_eq!(status.code(), Some(0), "{told}");
-        let recording = Recording::open(&scene.path("test.db"));
-        recording.has_all(&reported, causes);
+        let recording = scene.stopped(recorder, causes);
         for channel in ["WatchOrders", "WatchTicker"] {
             let gaps = format!(
                 "SELECT cause FROM gaps WHERE channel = '{channel}' AND from_at < {continued_at} AND to_at > {stopped_at} \

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use feedtape::exchange::{Action, Faults};
 
-use crate::scene::{Recorder, Recording, Scene, record, until, verify};
+use crate::scene::{Recorder, Scene, record, until, verify};
 
 /// Says how many files a process may have open from now on.
 fn limit(recorder: &Recorder, files: usize) {
@@ -32,11 +32,7 @@ fn without_descriptors_it_says_so_records_what_is_connected_and_connects_when_th
     limit(&recorder, 1024);
     until("it connects again", || recorder.said(" connected source") == 3);
     recorder.until_it_goes_on();
-    recorder.signal("TERM");
-    let (reported, status, told) = recorder.end();
-    assert_eq!(status.code(), Some(0), "{told}");
-    let recording = Recording::open(&scene.path("test.db"));
-    recording.has_all(&reported, "no descriptors");
+    let recording = scene.stopped(recorder, "no descriptors");
     let lost =
         "SELECT count(DISTINCT source) FROM gaps WHERE cause = 'not_connected' AND evidence LIKE '%end_of_stream%'";
     assert_eq!(recording.number(lost), 1);

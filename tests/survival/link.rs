@@ -8,7 +8,7 @@ use std::process::{Command, Stdio, id};
 
 use feedtape::exchange::Faults;
 
-use crate::scene::{Recorder, Recording, Scene, feedtape, now, until, verify};
+use crate::scene::{Recorder, Scene, feedtape, now, until, verify};
 
 /// Addresses for tests (RFC 2544), ours and the recorder's.
 const OURS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
@@ -84,11 +84,7 @@ fn a_link_that_is_cut_without_a_word_is_noticed_within_forty_seconds() {
     until("it is connected again", || recorder.said(" connected source") == 2);
     recorder.until_it_goes_on();
     recorder.until_it_goes_on();
-    recorder.signal("TERM");
-    let (reported, status, told) = recorder.end();
-    assert_eq!(status.code(), Some(0), "{told}");
-    let recording = Recording::open(&scene.path("test.db"));
-    recording.has_all(&reported, "cut");
+    let recording = scene.stopped(recorder, "cut");
     assert_eq!(recording.rows("SELECT cause FROM session WHERE id = 1"), ["silent"]);
     let took = recording.number(&format!("SELECT (closed_at - {cut_at}) / 1000000 FROM session WHERE id = 1"));
     println!("noticed after {took} ms");

@@ -72,6 +72,16 @@ impl Scene {
         self.folder.path().join(name)
     }
 
+    /// Stops a recorder, which ends well and has recorded all that it reported.
+    pub fn stopped(&self, recorder: Recorder, what: &str) -> Recording {
+        recorder.signal("TERM");
+        let (reported, status, told) = recorder.end();
+        assert_eq!(status.code(), Some(0), "{told}");
+        let recording = Recording::open(&self.path("test.db"));
+        recording.has_all(&reported, what);
+        recording
+    }
+
     /// Writes a configuration that records book and ticker of XBT:USDT into that database, with `more` of the file's
     /// own keys, and returns its path.
     pub fn config(&self, database: &Path, more: &str) -> PathBuf {
