@@ -443,6 +443,7 @@ fn what_is_polled_by_rest_is_rows_and_coverage_too() {
     with.poll = vec![
         PollPlan { markets: vec![MarketPattern::parse("XBT:USDT").unwrap()], ..poll("depth", 7) },
         poll("tickers", 9),
+        PollPlan { markets: vec![MarketPattern::parse("ETH:USDT").unwrap()], ..poll("tickers", 11) },
     ];
     let mut script = Script::connected(with, None);
     script.receive(WELCOME);
@@ -453,7 +454,7 @@ fn what_is_polled_by_rest_is_rows_and_coverage_too() {
     let asked: Vec<_> = wishes.collect();
     assert_eq!(
         asked.iter().map(|request| request.path.as_str()).collect::<Vec<_>>(),
-        ["tickers/", "depth/63488:65283"]
+        ["tickers/", "depth/63488:65283", "tickers/63520:65283"]
     );
     let answer = |n: usize, status| RestAnswer {
         request: n as u64,
@@ -463,9 +464,12 @@ fn what_is_polled_by_rest_is_rows_and_coverage_too() {
     };
     let depth = Input::Rest(answer(1, Some(200)), br#"{"bids":[[5,6]],"asks":[[7,8],[9,1]]}"#.into());
     assert_eq!(script.give(&depth), ["asked s1", "book m0 from None: 3 orders", "acknowledged s1", "s1 consistent"]);
-    let tickers = br#"[{"base":63520,"counter":65283,"name":"ETH:USDT","last":1,"bid":null,"ask":2,"low":1,"high":3,"volume":4,"time":5}]"#;
-    let lines = script.give(&Input::Rest(answer(0, Some(200)), tickers.into()));
-    assert_eq!(lines[1], "ticker Full m1 last 1 bid null ask 2 low 1 high 3");
+    let ticker = r#"{"base":63520,"counter":65283,"name":"ETH:USDT","last":1,"bid":null,"ask":2,"low":1,"high":3,"volume":4,"time":5}"#;
+    for (n, text) in [(0, format!("[{ticker}]")), (2, ticker.to_owned())] {
+        let lines = script.give(&Input::Rest(answer(n, Some(200)), text.into_bytes().into()));
+        assert_eq!(lines[1], "ticker Full m1 last 1 bid null ask 2 low 1 high 3");
+        assert_eq!(lines[2..], [format!("acknowledged s{n}"), format!("s{n} consistent")]);
+    }
     let lines = script.give(&Input::Rest(answer(0, Some(404)), b"".into()));
     assert_eq!(lines, ["s0 gap refused", "refused s0 404"]);
 }

@@ -45,7 +45,7 @@ impl CoinFlexSession {
         let mut problems = Problems::default();
         let text = std::str::from_utf8(body).unwrap_or_default();
         match method.as_str() {
-            Poll::TICKERS => self.rest_tickers(text, &mut problems, out),
+            Poll::TICKERS => self.rest_tickers(n, text, &mut problems, out),
             _ => self.rest_depth(n, text, &mut problems, out),
         }
         self.acknowledged(at, stream, &problems, out);
@@ -55,8 +55,13 @@ impl CoinFlexSession {
         }
     }
 
-    fn rest_tickers(&mut self, text: &str, problems: &mut Problems, out: &mut Output) {
-        let Ok(list) = decode::decode_list(text) else {
+    /// Section 6: of all markets a list, of one market its ticker by itself.
+    fn rest_tickers(&mut self, poll: usize, text: &str, problems: &mut Problems, out: &mut Output) {
+        let stated = match self.planner.poll(poll).market {
+            None => decode::decode_list(text),
+            Some(_) => decode::decode(text).map(|ticker| vec![(ticker, text)]),
+        };
+        let Ok(list) = stated else {
             return problems.add(UnknownReason::WrongType, "tickers");
         };
         for (item, raw) in list {
