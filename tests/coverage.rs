@@ -28,6 +28,8 @@ enum Step {
     Commit,
     /// The connection is lost, and made anew.
     Reconnect,
+    /// Nothing comes through any more, and when that is noticed the connection is made anew.
+    Silence,
     /// The connection is lost, and the next is refused before one is made.
     RefusedOnce,
     /// The venue does not greet, and the connection is given up.
@@ -47,6 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Stall),
         3 => Just(Step::Commit),
         1 => Just(Step::Reconnect),
+        1 => Just(Step::Silence),
         1 => Just(Step::RefusedOnce),
         1 => Just(Step::NeverGreeted),
         1 => Just(Step::Refused),
@@ -157,8 +160,18 @@ impl World {
     }
 
     fn close(&mut self, cause: CloseCause) {
-        self.feed(&Input::Closed(Closed { cause, code: None, detail: String::new() }));
-        self.uncover(self.now);
+        self.close_unheard(cause, None);
+    }
+
+    /// The link gives out, heard the last time at the given instant.
+    fn close_unheard(&mut self, cause: CloseCause, heard_at: Option<i64>) {
+        self.feed(&Input::Closed(Closed {
+            cause,
+            code: None,
+            detail: String::new(),
+            heard_at: heard_at.map(Timestamp),
+        }));
+        self.uncover(heard_at.unwrap_or(self.now));
         self.ship();
     }
 
@@ -236,6 +249,17 @@ impl World {
                 self.close(CloseCause::Transport);
                 self.connect(true, true);
             }
+            Step::Silence => {
+                self.now += 3_000_000_000;
+                let heard_at = self.now;
+                self.now += 20_000_000_000;
+                // What is said of that time for now is taken back.
+                self.commit();
+                self.now += 20_000_000_000;
+                self.close_unheard(CloseCause::Silent, Some(heard_at));
+                self.connect(true, true);
+                self.commit();
+            }
             Step::RefusedOnce => {
                 self.close(CloseCause::EndOfStream);
                 self.begin_session();
@@ -243,7 +267,7 @@ impl World {
                 self.connect(true, true);
             }
             Step::NeverGreeted => {
-                self.close(CloseCause::Silent);
+                self.close(CloseCause::EndOfStream);
                 self.connect(false, true);
             }
             Step::Refused => {

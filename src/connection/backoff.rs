@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     fn closed(cause: CloseCause, code: Option<i64>) -> Closed {
-        Closed { cause, code, detail: String::new() }
+        Closed { cause, code, detail: String::new(), heard_at: None }
     }
 
     fn lost() -> Closed {

@@ -43,7 +43,7 @@ impl Dialer {
     /// # Errors
     /// Why it could not be opened. An HTTP status other than 101 is in [`Closed::code`].
     pub async fn dial(&self, url: &str, secretly: bool) -> Result<(Socket, SocketAddr), Closed> {
-        let unreachable = |detail| Closed { cause: CloseCause::Unreachable, code: None, detail };
+        let unreachable = |detail| Closed { cause: CloseCause::Unreachable, code: None, detail, heard_at: None };
         let url = Url::parse(url).map_err(|error| unreachable(format!("not a URL: {error}")))?;
         let addresses = resolve(&url, self.pace.connect).await.map_err(unreachable)?;
         self.dial_at(&url, &addresses, secretly).await
@@ -62,7 +62,7 @@ impl Dialer {
         let mut failures = Vec::new();
         for (index, address) in addresses.iter().enumerate() {
             if let Some(detail) = refuse_plaintext(url, *address).filter(|_| secretly) {
-                failures.push(Closed { cause: CloseCause::Tls, code: None, detail });
+                failures.push(Closed { cause: CloseCause::Tls, code: None, detail, heard_at: None });
                 continue;
             }
             let connect = time_for(self.pace.connect, addresses.len() - 1 - index);
@@ -88,7 +88,7 @@ impl Dialer {
         let (response, framed) = request.connect().await.map_err(|error| explain(error, url, connect, handshake))?;
         if let Some(extension) = response.headers().get(header::SEC_WEBSOCKET_EXTENSIONS) {
             let detail = format!("the peer wants the extension {extension:?}, which was not offered");
-            return Err(Closed { cause: CloseCause::Protocol, code: None, detail });
+            return Err(Closed { cause: CloseCause::Protocol, code: None, detail, heard_at: None });
         }
         let parts = framed.into_parts();
         Ok(Socket::new(parts.io, parts.read_buf, self.limits, self.pace))
@@ -99,12 +99,17 @@ impl Dialer {
 fn summary(mut failures: Vec<Closed>) -> Closed {
     let details: Vec<_> = failures.iter().map(|failure| failure.detail.as_str()).collect();
     let detail = details.join("; ");
-    let last = failures.pop().unwrap_or(Closed { cause: CloseCause::Unreachable, code: None, detail: String::new() });
+    let last = failures.pop().unwrap_or(Closed {
+        cause: CloseCause::Unreachable,
+        code: None,
+        detail: String::new(),
+        heard_at: None,
+    });
     Closed { detail, ..last }
 }
 
 fn explain(error: WsClientError, url: &Url, connect: Duration, handshake: Duration) -> Closed {
-    let with = |cause, code, detail: String| Closed { cause, code, detail };
+    let with = |cause, code, detail: String| Closed { cause, code, detail, heard_at: None };
     match error {
         WsClientError::InvalidResponseStatus(status) => {
             let remedy = if status.is_redirection() { ", redirects are not followed" } else { "" };

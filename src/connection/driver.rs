@@ -188,7 +188,7 @@ impl Driver {
         self.watch_turns(lives);
         let (n, ended) = match wake {
             Wake::Control(Control::Stop) => {
-                (0, Some(Closed { cause: CloseCause::Stopped, code: None, detail: String::new() }))
+                (0, Some(Closed { cause: CloseCause::Stopped, code: None, detail: String::new(), heard_at: None }))
             }
             Wake::Control(Control::Catalog(catalog)) => {
                 self.config.catalog = Some(Arc::clone(&catalog));
@@ -369,7 +369,7 @@ impl Driver {
                 Action::Send(outgoing) if ended.is_none() => ended = self.send(live, &outgoing),
                 Action::Rest(request) if ended.is_none() => live.rests.ask(request),
                 Action::Close { cause, detail } => {
-                    ended.get_or_insert(Closed { cause, code: None, detail });
+                    ended.get_or_insert(Closed { cause, code: None, detail, heard_at: None });
                 }
                 Action::Send(_) | Action::Rest(_) => {}
                 Action::Show { taken, answer } => {
@@ -415,7 +415,12 @@ impl Driver {
         let is_elsewhere = plan.url != self.config.plan.url;
         self.config.plan = Plan { first: false, ..plan };
         if is_elsewhere {
-            return Some(Closed { cause: CloseCause::Reconfigured, code: None, detail: "another url".to_owned() });
+            return Some(Closed {
+                cause: CloseCause::Reconfigured,
+                code: None,
+                detail: "another url".to_owned(),
+                heard_at: None,
+            });
         }
         for live in lives {
             let Plan { first, overlap, .. } = Plan::clone(&live.plan);
@@ -501,7 +506,8 @@ impl Driver {
 
     /// Feeds a session its end, and ships what is left of it.
     pub(super) async fn finish(&mut self, mut live: Live, closed: Closed, at: Stamp) -> Finished {
-        live.tape.feed(at, &Input::Closed(closed.clone()));
+        let heard_at = live.heard_at(at).filter(|_| closed.cause.gave_out());
+        live.tape.feed(at, &Input::Closed(Closed { heard_at, ..closed.clone() }));
         self.show(live.tape.batch().session(), LookStage::Ended, Vec::new());
         self.ship(&mut live).await;
         self.actions.clear();

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use super::Progress;
 use super::rests::Rests;
 use super::socket::{Message, Socket};
+use crate::clock::nanos;
 use crate::journal::{Closed, Input, Plan, RestAnswer, Tape};
-use crate::model::Stamp;
+use crate::model::{Stamp, Timestamp};
 
 /// A session with its socket.
 pub(super) struct Live {
@@ -80,6 +81,12 @@ impl Live {
             progress.receive(frames, bytes, at.wall);
         }
         ended
+    }
+
+    /// When bytes last arrived, as the wall clock has it that shows `now`.
+    pub(super) fn heard_at(&self, now: Stamp) -> Option<Timestamp> {
+        let Link::Open(socket) = &self.link else { return None };
+        Some(Timestamp(now.wall.0.saturating_sub(nanos(socket.silence()))))
     }
 
     /// Does not take silence amiss that was ours, because the socket was not read.

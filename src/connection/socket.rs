@@ -55,7 +55,10 @@ pub struct Socket {
     unflushed: bool,
     pong: Option<Bytes>,
     pace: Pace,
+    /// When bytes last arrived.
     heard_at: Instant,
+    /// Since when silence counts: from then on, or from when the socket was read again.
+    silent_since: Instant,
     pinged: bool,
     stuck_since: Option<Instant>,
     timer: Pin<Box<Sleep>>,
@@ -78,6 +81,7 @@ impl Socket {
             pong: None,
             pace,
             heard_at: now,
+            silent_since: now,
             pinged: false,
             stuck_since: None,
             timer: Box::pin(sleep_until(now + pace.ping_after)),
@@ -169,8 +173,14 @@ impl Socket {
 
     /// Starts the wait for a sign of life anew: to be called after a time in which the socket was not read.
     pub fn excuse_silence(&mut self) {
-        self.heard_at = Instant::now();
+        self.silent_since = Instant::now();
         self.pinged = false;
+    }
+
+    /// How long nothing has arrived.
+    #[must_use]
+    pub fn silence(&self) -> Duration {
+        self.heard_at.elapsed()
     }
 
     /// Ends the connection in the way the protocol wants, in [`CLOSING_MAX`] at most: sends a Close if none was sent,
@@ -204,6 +214,7 @@ impl Socket {
         let _ = self.poll_write(cx)?;
         if self.poll_read(cx)?.is_ready() {
             self.heard_at = Instant::now();
+            self.silent_since = self.heard_at;
             self.pinged = false;
             return Poll::Ready(Ok(()));
         }
@@ -267,7 +278,7 @@ impl Socket {
         let Pace { ping_after, dead_after, .. } = self.pace;
         loop {
             let wait = if self.pinged { ping_after + dead_after } else { ping_after };
-            let silent_at = self.heard_at + wait;
+            let silent_at = self.silent_since + wait;
             let stuck_at = self.stuck_since.map(|since| since + dead_after);
             let at = stuck_at.map_or(silent_at, |stuck_at| stuck_at.min(silent_at));
             if self.timer.deadline() != at {
@@ -319,7 +330,7 @@ impl Socket {
     }
 
     fn end(&mut self, cause: CloseCause, code: Option<i64>, detail: String) -> Closed {
-        self.end.get_or_insert(Closed { cause, code, detail }).clone()
+        self.end.get_or_insert(Closed { cause, code, detail, heard_at: None }).clone()
     }
 }
 

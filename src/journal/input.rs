@@ -245,6 +245,10 @@ pub struct Closed {
     pub code: Option<i64>,
     /// What is known beyond, one clause, without secrets.
     pub detail: String,
+    /// When bytes last arrived, a pong's among them, on a link that gave out ([`CloseCause::gave_out`]): what the venue
+    /// sent since may be lost, so nothing is claimed of the time from then on. `None`: everything before the end came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard_at: Option<Timestamp>,
 }
 
 /// A REST answer.

@@ -101,6 +101,13 @@ pub enum CloseCause {
 }
 
 impl CloseCause {
+    /// Whether the link gave out: nothing arrived that says it ended, as a Close frame or the end of the stream would,
+    /// which come behind all that was sent before. An end of ours gives no reason to doubt the link.
+    #[must_use]
+    pub fn gave_out(self) -> bool {
+        matches!(self, Self::Silent | Self::TimedOut | Self::Transport)
+    }
+
     /// Why the session's streams are not recorded from then on.
     #[must_use]
     pub fn gap(self) -> GapCause {

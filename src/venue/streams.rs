@@ -142,10 +142,11 @@ impl<K> Streams<K> {
         !std::mem::replace(&mut entry.is_wanted, true)
     }
 
-    /// The connection is gone: what was sent is over, and in a gap from here on; so is what is wanted. What is not wanted
-    /// any more stays so, though it was still being sent.
+    /// The connection is gone: what was sent is over, and in a gap from here on, or since the link or something of the
+    /// stream was last heard; so is what is wanted. What is not wanted any more stays so, though it was still being sent.
     pub(in crate::venue) fn end(&mut self, stream: StreamRef, at: Timestamp, closed: &Closed, events: &mut Vec<Event>) {
         let entry = self.get_mut(stream);
+        let at = closed.heard_at.map_or(at, |heard_at| Some(heard_at).max(entry.last_at).unwrap_or(at).min(at));
         let (gap, is_wanted) = (closed.cause.gap(), entry.is_wanted);
         let was_asked = std::mem::replace(&mut entry.asking, Asking::Idle) != Asking::Idle;
         if was_asked {

@@ -39,7 +39,7 @@ fn catalog(name: &str) -> Arc<Catalog> {
 }
 
 fn closed(cause: CloseCause) -> Closed {
-    Closed { cause, code: None, detail: String::new() }
+    Closed { cause, code: None, detail: String::new(), heard_at: None }
 }
 
 /// A venue that answers the first frame with a login, whose journal text says nothing secret.
@@ -93,7 +93,8 @@ async fn a_session_is_journalled_from_dialling_to_close() {
     assert_eq!(first[4].body, b"login [redacted]");
     assert_eq!(first[5].body, [b'"', 0xff, b'"']);
     assert_eq!(first[6].body, [1, 2]);
-    let expected = Closed { cause: CloseCause::ClosedByPeer, code: Some(1001), detail: "enough".to_owned() };
+    let expected =
+        Closed { cause: CloseCause::ClosedByPeer, code: Some(1001), detail: "enough".to_owned(), heard_at: None };
     assert_eq!(closings(&kept)[0], expected);
     assert_eq!(received.recv().unwrap(), (TEXT, b"login canary-signature".to_vec()));
     let all: Vec<u8> = kept.iter().flat_map(|record| record.body.clone()).collect();
@@ -301,18 +302,34 @@ async fn pings_are_answered_while_a_session_runs() {
 }
 
 #[actix::test]
-async fn a_silent_link_is_closed_as_such_and_dialled_again() {
+async fn a_silent_link_is_closed_as_of_its_last_pong_and_dialled_again() {
     let mute = |mut conn: Conn| {
+        conn.upgrade(b"");
+        conn.write(&frame(TEXT, b"welcome"));
+        for _ in 0..3 {
+            assert_eq!(conn.read_frame(), Some((PING, vec![])));
+            conn.write(&frame(PONG, b""));
+        }
+        conn.until_closed();
+    };
+    let patient = |mut conn: Conn| {
         conn.upgrade(b"");
         conn.until_closed();
     };
-    let peer = Peer::accepting([Box::new(mute), Box::new(mute)]);
+    let peer = Peer::accepting([Box::new(mute), Box::new(patient)]);
     let mut setup = Setup::new(peer.url(), FakeVenue::silent());
-    setup.pace = Pace { ping_after: Duration::from_millis(20), dead_after: Duration::from_millis(20), ..setup.pace };
+    setup.pace = Pace { ping_after: Duration::from_millis(20), dead_after: Duration::from_millis(400), ..setup.pace };
     let bench = setup.start();
     bench.until_kept(2, RecordKind::Opened).await;
     let kept = bench.stop().await;
-    assert_eq!(closings(&kept)[0].cause, CloseCause::Silent);
+    let end = closings(&kept).swap_remove(0);
+    assert_eq!(end.cause, CloseCause::Silent);
+    let [received_at, closed_at] = [RecordKind::Received, RecordKind::Closed]
+        .map(|kind| kept.iter().find(|record| record.kind == kind).unwrap().at.wall.0);
+    let heard_at = end.heard_at.unwrap().0;
+    let millis = |ms: i64| ms * 1_000_000;
+    assert!(heard_at >= received_at + 3 * millis(20), "three pongs came after it");
+    assert!(heard_at <= closed_at - millis(420), "and none in the time that a silent link is given");
 }
 
 #[actix::test]
@@ -341,7 +358,7 @@ async fn a_session_that_wants_to_close_is_closed_and_followed_by_another() {
     let kept = bench.stop().await;
     assert_eq!(bodies(&kept, RecordKind::Received), ["welcome", "in the same chunk"]);
     assert_eq!(bodies(&kept, RecordKind::Sent), ["before"]);
-    let asked = Closed { cause: CloseCause::Session, code: None, detail: "resynchronise".to_owned() };
+    let asked = Closed { cause: CloseCause::Session, code: None, detail: "resynchronise".to_owned(), heard_at: None };
     assert_eq!(closings(&kept), [asked, closed(CloseCause::Stopped)]);
     assert_eq!(codes.iter().collect::<Vec<_>>(), [Some(1000), Some(1001)]);
 }

@@ -170,7 +170,12 @@ pub fn session(bytes: &[u8]) {
             }
         }
     }
-    live.give(&Input::Closed(Closed { cause: CloseCause::EndOfStream, code: None, detail: String::new() }));
+    live.give(&Input::Closed(Closed {
+        cause: CloseCause::EndOfStream,
+        code: None,
+        detail: String::new(),
+        heard_at: None,
+    }));
     live.ship();
     follows_from_its_journal(venue, &live.batches);
 }

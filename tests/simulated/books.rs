@@ -21,7 +21,7 @@ const MARKETS: [&str; 3] = ["XBT:USDT", "ETH:USDT", "FLEX:USDT"];
 pub struct Truth {
     at: i64,
     market: String,
-    /// Id, price and quantity; `None` while nobody was connected.
+    /// Id, price and quantity; `None` while nobody heard of it.
     pub orders: Option<Vec<(i64, i64, i64)>>,
 }
 
@@ -30,7 +30,7 @@ pub fn truth(world: &World, market: MarketId) -> Truth {
     let mut orders: Vec<_> =
         sides.into_iter().flatten().map(|order| (order.id.0, order.price.0, order.quantity.0)).collect();
     orders.sort_unstable();
-    let orders = world.is_connected().then_some(orders);
+    let orders = world.hears().then_some(orders);
     Truth { at: world.now * 1_000, market: world.name(market), orders }
 }
 

@@ -136,6 +136,23 @@ impl<'m> History<'m> {
         }
     }
 
+    /// The link is cut, and what the exchange says is lost until that is noticed. What was committed meanwhile is taken
+    /// back then, and only then: a recorder that is killed before does not know of it.
+    fn fall_silent(&mut self) {
+        self.world.cut();
+        let mut unheard = Vec::new();
+        for _ in 0..10 {
+            self.world.trade();
+            unheard.push(truth(&self.world, self.world.markets[0]));
+            self.world.try_commit();
+        }
+        self.world.now += 40_000_000;
+        self.world.disconnect(CloseCause::Silent);
+        if self.world.try_commit() {
+            self.truths.extend(unheard);
+        }
+    }
+
     /// What failed once is done at the next attempt, and what failed twice at the one after.
     fn recover(&mut self) {
         assert!((0..3).any(|_| self.world.try_commit()), "it does not recover: {:?}", self.happened);
@@ -145,7 +162,7 @@ impl<'m> History<'m> {
         let (is_connected, now) = (self.world.is_connected(), self.world.wall());
         match fault {
             Fault::LinkLost => self.world.disconnect(CloseCause::Transport),
-            Fault::LinkSilent => self.world.disconnect(CloseCause::Silent),
+            Fault::LinkSilent if is_connected => self.fall_silent(),
             Fault::ClosedByVenue => self.world.disconnect(CloseCause::ClosedByPeer),
             Fault::NoticeLost => self.world.mangle = Some(Mangle::Lost),
             Fault::NoticeTwice => self.world.mangle = Some(Mangle::Twice),
@@ -158,7 +175,7 @@ impl<'m> History<'m> {
                 let is_stall = fault == Fault::SinkStalled;
                 self.world.feed(&if is_stall { Input::Stalled(from, to) } else { Input::Suspended(from, to) });
             }
-            Fault::Suspended | Fault::SinkStalled => return,
+            Fault::LinkSilent | Fault::Suspended | Fault::SinkStalled => return,
             Fault::Killed => {
                 self.world.kill();
                 self.machine.reset();

@@ -54,6 +54,8 @@ pub struct World {
     pub ahead: i64,
     /// What happens to the next notice on its way.
     pub mangle: Option<Mangle>,
+    /// Since when nothing comes through, though nobody has noticed yet.
+    dead_since: Option<Timestamp>,
     /// What was handed to the store since it last committed.
     group: Vec<Batch>,
     /// Why that is to be handed to it again.
@@ -102,6 +104,7 @@ impl World {
             durability: Durability::ProcessKill,
             ahead: 0,
             mangle: None,
+            dead_since: None,
             group: Vec::new(),
             trouble: None,
             given: BTreeMap::new(),
@@ -157,6 +160,16 @@ impl World {
 
     pub fn is_connected(&self) -> bool {
         self.tape.is_some()
+    }
+
+    /// Whether what the exchange says arrives.
+    pub fn hears(&self) -> bool {
+        self.is_connected() && self.dead_since.is_none()
+    }
+
+    /// From here on nothing comes through.
+    pub fn cut(&mut self) {
+        self.dead_since = Some(self.stamp().wall);
     }
 
     /// A user of the exchange beside the traders, with what it starts with.
@@ -251,7 +264,10 @@ impl World {
 
     pub fn disconnect(&mut self, cause: CloseCause) {
         if self.tape.is_some() {
-            self.feed(&Input::Closed(Closed { cause, code: None, detail: String::new() }));
+            // A link that is alive until the end was heard just then.
+            let at = self.stamp().wall;
+            let heard_at = cause.gave_out().then(|| self.dead_since.unwrap_or(at));
+            self.feed(&Input::Closed(Closed { cause, code: None, detail: String::new(), heard_at }));
             self.ship();
             self.tape = None;
         }
@@ -261,6 +277,7 @@ impl World {
     fn forget_connection(&mut self) {
         self.watched.clear();
         self.replies.clear();
+        self.dead_since = None;
         self.is_logged_in = false;
     }
 
@@ -286,7 +303,7 @@ impl World {
         let recipients = event.recipients();
         let reader = self.account.filter(|user| self.is_logged_in && recipients.owners.contains(&Some(*user)));
         let is_watched = recipients.watchers.is_some_and(|watchers| self.watched.contains(&watchers));
-        if self.tape.is_some() && (reader.is_some() || is_watched) {
+        if self.hears() && (reader.is_some() || is_watched) {
             let notice = serde_json::to_value(notice(event, &self.listing, reader)).unwrap();
             self.seen.insert(notice["notice"].as_str().unwrap().to_owned());
             match self.mangle.take() {

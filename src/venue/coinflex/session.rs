@@ -230,7 +230,7 @@ impl CoinFlexSession {
         for stream in self.streams.select(|_| true) {
             self.streams.end(stream, at.wall, closed, &mut out.events);
         }
-        let Closed { cause, code, detail } = closed.clone();
+        let Closed { cause, code, detail, .. } = closed.clone();
         out.events.push(Event::Session(SessionChange::Closed { cause, code, detail }));
     }
 

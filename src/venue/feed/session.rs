@@ -325,7 +325,7 @@ impl<P: Protocol> Feed<P> {
             self.retract_tail(at, stream, out);
             self.streams.end(stream, at.wall, closed, &mut out.events);
         }
-        let Closed { cause, code, detail } = closed.clone();
+        let Closed { cause, code, detail, .. } = closed.clone();
         out.events.push(Event::Session(SessionChange::Closed { cause, code, detail }));
     }
 
