@@ -56,6 +56,8 @@ pub struct SinkActor {
     clock: Clock,
     progress: Arc<Progress>,
     failed: Option<oneshot::Sender<SinkError>>,
+    /// Why there is no sink any more, if that was not asked for.
+    given_up: Option<SinkError>,
     /// What is written but not durable, with who waits for it.
     group: Vec<(Batch, Answer)>,
     group_bytes: usize,
@@ -120,6 +122,7 @@ impl SinkActor {
             clock,
             progress,
             failed: Some(failed),
+            given_up: None,
             group: Vec::new(),
             group_bytes: 0,
             group_since: Stamp::default(),
@@ -142,7 +145,7 @@ impl SinkActor {
         self.progress.turn(now);
         if self.sink.is_none() {
             // Nobody listens any more if that fails.
-            let _ = answer.send(Err(SinkError::Fatal("the sink is closed".to_owned())));
+            let _ = answer.send(Err(self.why_closed()));
             return;
         }
         if self.group.is_empty() {
@@ -272,8 +275,12 @@ impl SinkActor {
 
     /// Answers everyone with the error and tells the recorder.
     fn give_up(&mut self, cause: &SinkError) {
+        if self.given_up.is_some() {
+            return;
+        }
         error!(%cause, "cannot write any more");
         self.sink = None;
+        self.given_up = Some(cause.clone());
         self.group_bytes = 0;
         for (_, answer) in self.group.drain(..) {
             let _ = answer.send(Err(cause.clone()));
@@ -283,12 +290,21 @@ impl SinkActor {
         }
     }
 
-    /// What is done every second: notes until when all is stored, and tidies.
+    fn why_closed(&self) -> SinkError {
+        self.given_up.clone().unwrap_or_else(|| SinkError::Fatal("the sink is closed".to_owned()))
+    }
+
+    /// What is done every second: sees that all is still there, notes until when all is stored, and tidies.
     fn turn(&mut self, ctx: &mut Context<Self>) {
         let now = self.clock.now();
         self.progress.turn(now);
         self.watch_clock(now);
-        if self.sink.is_none() || self.trouble.is_some() {
+        let Some(sink) = &mut self.sink else { return };
+        // Whatever else is the matter.
+        if let Err(error) = sink.check() {
+            return self.fail(error, ctx);
+        }
+        if self.trouble.is_some() {
             return;
         }
         if self.group.is_empty() && elapsed(self.tidied_at, now) < self.rest_of_slow_disk() {
@@ -367,7 +383,7 @@ impl SinkActor {
         }
         match self.sink.take() {
             Some(sink) => sink.close(self.clock.now(), !self.rest_of_slow_disk().is_zero()),
-            None => Ok(()),
+            None => Err(self.why_closed()),
         }
     }
 }

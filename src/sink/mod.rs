@@ -25,6 +25,12 @@ pub trait Sink {
     /// As for [`Sink::append`].
     fn commit(&mut self) -> Result<(), SinkError>;
 
+    /// Finds out whether what was committed is still where others look for it.
+    ///
+    /// # Errors
+    /// [`SinkError::Fatal`], if it is not. What could be saved is.
+    fn check(&mut self) -> Result<(), SinkError>;
+
     /// Notes that everything received until `until` has been appended, with the open group or (if none is open) at
     /// once.
     ///

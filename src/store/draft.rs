@@ -1,6 +1,5 @@
 //! Databases in the making: a new file that takes its name when it is whole, and one that never has a name.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::config::Durability;
 
 use super::open::{self, Lock};
+use super::place::beside;
 use super::{Settings, Store, StoreError};
 
 /// A new database. It lies beside its name, which it takes when it is whole; what is left of one that was given up is
@@ -23,7 +23,7 @@ struct Part(PathBuf);
 
 impl Drop for Part {
     fn drop(&mut self) {
-        for file in [self.0.clone(), with_suffix(&self.0, ".lock")] {
+        for file in [self.0.clone(), beside(&self.0, ".lock")] {
             // It may have its name by now; that it cannot be removed is not what went wrong.
             let _ = fs::remove_file(file);
         }
@@ -37,7 +37,7 @@ impl Draft {
     /// If there is such a file, if another process is making it, or if no file can be made there.
     pub fn create(to: &Path) -> Result<Self, StoreError> {
         refuse_existing(to)?;
-        let part = with_suffix(to, ".part");
+        let part = beside(to, ".part");
         let lock = Lock::take(&part)?;
         let part = Part(part);
         match fs::remove_file(&part.0) {
@@ -96,10 +96,4 @@ fn refuse_existing(path: &Path) -> Result<(), StoreError> {
         Ok(_) => Err(StoreError::CannotOpen { path: path.to_owned(), source: io::ErrorKind::AlreadyExists.into() }),
         Err(_) => Ok(()),
     }
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
 }

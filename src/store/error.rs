@@ -112,6 +112,16 @@ pub enum StoreError {
         /// Where it was.
         path: PathBuf,
     },
+    /// What SQLite keeps beside it was moved, replaced or deleted while it was open.
+    #[error("{file} was moved, replaced or deleted while {path} was recorded into, {}, start again", saved(*.is_saved))]
+    Torn {
+        /// The database.
+        path: PathBuf,
+        /// Its -wal or -shm.
+        file: PathBuf,
+        /// Whether all that was committed could be brought into the database.
+        is_saved: bool,
+    },
     /// Reading or writing failed.
     #[error("{path} cannot be read or written: {source}")]
     Io {
@@ -191,12 +201,16 @@ impl StoreError {
             | Self::LongWal { .. }
             | Self::LowSpace { .. } => Exit::Locked,
             Self::OtherVenue { .. } => Exit::Configuration,
-            Self::Moved { .. } | Self::Io { .. } | Self::Unsettled { .. } => Exit::InputOutput,
+            Self::Moved { .. } | Self::Torn { .. } | Self::Io { .. } | Self::Unsettled { .. } => Exit::InputOutput,
             Self::Missing { .. } => Exit::NoInput,
             Self::CannotOpen { .. } => Exit::CannotCreate,
             Self::SqliteTooOld { .. } | Self::Internal { .. } => Exit::Internal,
         }
     }
+}
+
+fn saved(is_saved: bool) -> &'static str {
+    if is_saved { "which has all that was committed" } else { "and what was committed last could not be saved" }
 }
 
 impl From<StoreError> for SinkError {

@@ -1,10 +1,9 @@
 //! Opening the one writing connection: lock, file, pragmas, schema.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::raw::c_int;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use rusqlite::{Connection, FileControl, MAIN_DB, OpenFlags};
 
 use crate::config::Durability;
 
+use super::place::beside;
 use super::{StoreError, migrate};
 
 /// The first SQLite without the WAL-reset defect, which could lose commits.
@@ -109,9 +109,7 @@ impl Lock {
     }
 
     fn path_of(path: &Path) -> PathBuf {
-        let mut lock = OsString::from(path);
-        lock.push(".lock");
-        lock.into()
+        beside(path, ".lock")
     }
 }
 
@@ -219,16 +217,6 @@ pub fn connect_draft(path: Option<&Path>) -> Result<Connection, StoreError> {
     configure(&connection).map_err(sqlite)?;
     migrate::migrate(name, &mut connection, 0)?;
     Ok(connection)
-}
-
-/// Device and inode of a file, which stay with it when it is renamed. Only asks; opening and closing the file would
-/// drop SQLite's locks on it.
-///
-/// # Errors
-/// If there is no such file.
-pub fn identity(path: &Path) -> Result<(u64, u64), StoreError> {
-    let found = fs::metadata(path).map_err(|source| StoreError::CannotOpen { path: path.to_owned(), source })?;
-    Ok((found.dev(), found.ino()))
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! What the writer does while it has time: look after its file, take events into books, and merge small blocks.
 
-use std::ffi::OsString;
 use std::fs;
 
 use tracing::warn;
 
 use crate::sink::Tidied;
 
+use super::place::{self, beside};
 use super::{Store, StoreError, open};
 
 /// A WAL larger than this means that somebody keeps it from being emptied.
@@ -45,15 +45,11 @@ impl Store {
         }
     }
 
-    /// Checks that the file is still there and has room, takes some events into books, or else merges some small blocks.
+    /// Checks that the file has room, takes some events into books, or else merges some small blocks.
     ///
     /// # Errors
-    /// If the file was moved, or what was to be done failed.
+    /// If what was to be done failed.
     pub fn tidy_up(&mut self) -> Result<Tidied, StoreError> {
-        if let Err(moved) = self.check_moved() {
-            self.empty_wal();
-            return Err(moved);
-        }
         self.warn_of_low_space();
         let wal_bytes = self.wal_bytes();
         self.warn_of_long_wal(wal_bytes);
@@ -64,9 +60,7 @@ impl Store {
 
     /// Size of the -wal file; only asked for, never opened.
     fn wal_bytes(&self) -> u64 {
-        let mut wal = OsString::from(&self.settings.path);
-        wal.push("-wal");
-        fs::metadata(wal).map_or(0, |found| found.len())
+        fs::metadata(beside(&self.settings.path, place::WAL)).map_or(0, |found| found.len())
     }
 
     fn warn_of_long_wal(&mut self, wal_bytes: u64) {

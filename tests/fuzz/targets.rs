@@ -102,6 +102,9 @@ impl Sink for Kept {
     fn commit(&mut self) -> Result<(), SinkError> {
         Ok(())
     }
+    fn check(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
     fn mark(&mut self, _: Timestamp) -> Result<(), SinkError> {
         Ok(())
     }

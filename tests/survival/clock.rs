@@ -45,7 +45,6 @@ fn a_wall_clock_that_steps_costs_nothing_and_is_told() {
         let expected = ["consistent - -1", "gap suspended -1", "consistent - 0", "gap not_running 0"];
         assert_eq!(recording.rows(&coverage), expected, "{channel}");
     }
-    verify(&scene.path("test.db"), "steps");
 }
 
 #[test]
@@ -103,6 +102,5 @@ fn a_process_that_stood_still_goes_on_and_what_it_did_not_read_meanwhile_is_a_ga
             assert_eq!(recording.rows(&last), ["consistent"], "{channel}");
         }
         assert_eq!(recording.number("SELECT count(*) FROM session"), sessions as i64);
-        verify(&scene.path("test.db"), causes);
     }
 }

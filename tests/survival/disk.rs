@@ -27,15 +27,6 @@ fn memory(recorder: &Recorder) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
-fn stop(scene: &Scene, recorder: Recorder, what: &str) -> String {
-    recorder.signal("TERM");
-    let (reported, status, told) = recorder.end();
-    assert_eq!(status.code(), Some(0), "{what}: {told}");
-    Recording::open(&scene.path("test.db")).has_all(&reported, what);
-    verify(&scene.path("test.db"), what);
-    told
-}
-
 #[test]
 fn a_full_disk_stops_nothing_and_what_is_missed_meanwhile_is_a_gap() {
     // The connection is lost while nothing can be written.
@@ -49,7 +40,7 @@ fn a_full_disk_stops_nothing_and_what_is_missed_meanwhile_is_a_gap() {
     recorder.until_it_goes_on();
     until("it says that too", || recorder.said("writing again, nothing was lost") == 1);
     assert!(memory(&recorder) < MEMORY_BYTES_MAX);
-    stop(&scene, recorder, "full");
+    scene.stopped(recorder, "full");
     let recording = Recording::open(&scene.path("test.db"));
     let gap =
         "SELECT count(*) FROM gaps WHERE channel = 'WatchOrders' AND cause = 'not_connected' AND evidence IS NOT NULL";
@@ -70,7 +61,7 @@ fn told_to_stop_while_the_disk_is_full_it_says_what_is_lost() {
     machine.reset();
     let mut recorder = Recorder::start(machine.under(record(&scene.path("test.toml")), &scene.path("test.db")));
     recorder.until_reported(0);
-    stop(&scene, recorder, "after it was full");
+    scene.stopped(recorder, "after it was full");
 }
 
 #[test]
@@ -161,40 +152,9 @@ fn whichever_sync_fails_nothing_that_was_reported_is_lost() {
 }
 
 #[test]
-fn a_file_that_is_moved_is_noticed_and_has_everything() {
-    let (scene, recorder) = started(300);
-    fs::rename(scene.path("test.db"), scene.path("moved.db")).unwrap();
-    let (reported, status, told) = recorder.end();
-    assert_eq!(status.code(), Some(74), "{told}");
-    assert!(told.contains("was moved, replaced or deleted"), "{told}");
-    // Its -wal, if there is anything left in it, kept its name.
-    assert_eq!(fs::metadata(scene.path("test.db-wal")).map_or(0, |wal| wal.len()), 0, "all is in the file");
-    Recording::open(&scene.path("moved.db")).has_all(&reported, "moved");
-}
-
-#[test]
-fn a_file_that_is_deleted_or_replaced_is_noticed_and_the_next_start_makes_another() {
-    for is_replaced in [false, true] {
-        let (scene, recorder) = started(300);
-        if is_replaced {
-            fs::write(scene.path("other"), "").unwrap();
-            fs::rename(scene.path("other"), scene.path("test.db")).unwrap();
-        } else {
-            fs::remove_file(scene.path("test.db")).unwrap();
-        }
-        let (_, status, told) = recorder.end();
-        assert_eq!(status.code(), Some(74), "{told}");
-        assert!(told.contains("was moved, replaced or deleted"), "{told}");
-        let mut recorder = Recorder::start(record(&scene.path("test.toml")));
-        recorder.until_reported(300);
-        stop(&scene, recorder, "the next file");
-    }
-}
-
-#[test]
 fn what_is_no_recording_of_ours_is_refused_and_left_as_it_is() {
     let (scene, recorder) = started(0);
-    stop(&scene, recorder, "at first");
+    scene.stopped(recorder, "at first");
     let good = fs::read(scene.path("test.db")).unwrap();
     let with = |at: usize, bytes: &[u8]| {
         let mut bad = good.clone();
@@ -241,7 +201,7 @@ fn somebody_elses_lock_is_named_and_costs_nothing() {
     until("it says so", || recorder.said("another program is writing to") > 0);
     drop(foreign);
     recorder.until_it_goes_on();
-    stop(&scene, recorder, "locked");
+    scene.stopped(recorder, "locked");
     let recording = Recording::open(&scene.path("test.db"));
     assert_eq!(recording.rows("SELECT id, cause FROM session"), ["1 stopped"]);
 }
@@ -252,7 +212,7 @@ fn a_second_recorder_is_refused_and_the_first_goes_on() {
     let (reported, status, told) = Recorder::start(record(&scene.path("test.toml"))).end();
     assert_eq!((status.code(), reported.len()), (Some(75), 0), "{told}");
     recorder.until_it_goes_on();
-    stop(&scene, recorder, "two");
+    scene.stopped(recorder, "two");
 }
 
 #[test]
@@ -275,7 +235,7 @@ fn a_wal_that_a_reader_makes_too_long_stops_the_writing_until_the_reader_leaves(
     drop(reader);
     until("it goes on", || recorder.said("writing again, nothing was lost") == 1);
     recorder.until_it_goes_on();
-    stop(&scene, recorder, "a long WAL");
+    scene.stopped(recorder, "a long WAL");
 }
 
 #[test]
@@ -290,6 +250,6 @@ fn a_reader_that_stays_makes_the_wal_grow_and_it_is_cut_when_the_reader_leaves()
     assert_eq!(counted, before, "it reads what was there when it began");
     drop(reader);
     recorder.until_it_goes_on();
-    stop(&scene, recorder, "a reader");
+    scene.stopped(recorder, "a reader");
     assert_eq!(fs::metadata(scene.path("test.db-wal")).map_or(0, |wal| wal.len()), 0);
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio, id};
 
 use feedtape::exchange::Faults;
 
-use crate::scene::{Recorder, Scene, feedtape, now, until, verify};
+use crate::scene::{Recorder, Scene, feedtape, now, until};
 
 /// Addresses for tests (RFC 2544), ours and the recorder's.
 const OURS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
@@ -89,5 +89,4 @@ fn a_link_that_is_cut_without_a_word_is_noticed_within_forty_seconds() {
     let took = recording.number(&format!("SELECT (closed_at - {cut_at}) / 1000000 FROM session WHERE id = 1"));
     println!("noticed after {took} ms");
     assert!(took < DETECTED_MAX_S * 1_000, "{took} ms");
-    verify(&scene.path("test.db"), "cut");
 }

@@ -9,6 +9,7 @@ mod link;
 #[allow(dead_code, reason = "other tests use the rest")]
 mod machine;
 mod panics;
+mod place;
 mod power;
 mod process;
 mod reload;

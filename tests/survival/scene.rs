@@ -72,13 +72,14 @@ impl Scene {
         self.folder.path().join(name)
     }
 
-    /// Stops a recorder, which ends well and has recorded all that it reported.
+    /// Stops a recorder, which ends well and has recorded all that it reported, with nothing to be said against it.
     pub fn stopped(&self, recorder: Recorder, what: &str) -> Recording {
         recorder.signal("TERM");
         let (reported, status, told) = recorder.end();
         assert_eq!(status.code(), Some(0), "{told}");
         let recording = Recording::open(&self.path("test.db"));
         recording.has_all(&reported, what);
+        verify(&self.path("test.db"), what);
         recording
     }
 

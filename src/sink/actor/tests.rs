@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
 use super::*;
@@ -10,6 +10,7 @@ use crate::sink::Tidied;
 
 const SOON: Duration = Duration::from_millis(1);
 const NEVER: Duration = Duration::from_secs(3_600);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What was done to a fake sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,10 @@ struct Fake {
     /// How long each tidying takes, of which there is no end; zero: there is nothing to tidy.
     tidying: Duration,
     tidied: Arc<AtomicU32>,
+    /// How long each commit takes.
+    committing: Duration,
+    /// Whether what was committed is gone.
+    is_gone: Arc<AtomicBool>,
 }
 
 impl Fake {
@@ -52,7 +57,12 @@ impl Sink for Fake {
     }
 
     fn commit(&mut self) -> Result<(), SinkError> {
+        std::thread::sleep(self.committing);
         self.call(Done::Commit)
+    }
+
+    fn check(&mut self) -> Result<(), SinkError> {
+        if self.is_gone.load(Ordering::Relaxed) { Err(SinkError::Fatal("gone".to_owned())) } else { Ok(()) }
     }
 
     fn mark(&mut self, _: Timestamp) -> Result<(), SinkError> {
@@ -205,9 +215,33 @@ async fn what_cannot_be_mended_is_answered_to_all_and_told_to_the_recorder() {
         assert!(matches!(written.unwrap(), Err(SinkError::Fatal(text)) if text == "damaged"));
     }
     assert!(matches!((&mut sink.failed).await, Ok(SinkError::Fatal(text)) if text == "damaged"));
-    assert!(ask(&sink, Write(batch(2, 10))).await.unwrap().is_err());
-    assert!(ask(&sink, Stop).await.unwrap().is_ok(), "there is nothing left to close");
+    // And to whoever comes later.
+    for late in [ask(&sink, Write(batch(2, 10))).await.unwrap().map(drop), ask(&sink, Stop).await.unwrap()] {
+        assert!(matches!(late, Err(SinkError::Fatal(text)) if text == "damaged"));
+    }
     sink.join().unwrap();
+}
+
+#[actix::test]
+async fn whatever_else_is_the_matter_it_is_noticed_that_what_was_committed_is_gone() {
+    let forever = || Fake::answering(std::iter::repeat_n(later(), 10_000));
+    let slow = Fake { committing: COMMIT_SLOW * 2, ..Fake::default() };
+    for (fake, writes) in [(Fake::default(), 0), (forever(), 1), (slow, 1)] {
+        let (mut sink, progress) = start(&fake, SOON);
+        let written = (0..writes).map(|first| ask(&sink, Write(batch(first, 10))));
+        let written = futures_util::future::join_all(written);
+        let goes = async {
+            while fake.done().len() < writes as usize {
+                actix::clock::sleep(SOON).await;
+            }
+            fake.is_gone.store(true, Ordering::Relaxed);
+            let failed = actix::clock::timeout(PATIENCE, &mut sink.failed).await;
+            assert!(matches!(failed, Ok(Ok(SinkError::Fatal(text))) if text == "gone"));
+        };
+        tokio::join!(written, goes);
+        assert_eq!(progress.frames(), u64::from(!fake.committing.is_zero()));
+        sink.join().unwrap();
+    }
 }
 
 #[actix::test]

@@ -146,7 +146,7 @@ fn a_file_that_is_moved_or_replaced_while_recording_is_noticed() {
     for replace in [false, true] {
         let folder = TempDir::new().unwrap();
         let mut store = recording(&folder);
-        assert_eq!(store.tidy().map(|tidied| tidied.has_more).ok(), Some(false));
+        store.check().unwrap();
         let path = settings(&folder).path;
         fs::rename(&path, folder.path().join("elsewhere.db")).unwrap();
         if replace {
@@ -154,7 +154,8 @@ fn a_file_that_is_moved_or_replaced_while_recording_is_noticed() {
         }
         let moved =
             |result: Result<(), SinkError>| matches!(result, Err(SinkError::Fatal(text)) if text.contains("moved"));
-        assert!(moved(store.tidy().map(drop)), "replaced: {replace}");
+        assert!(moved(store.check()), "replaced: {replace}");
         assert!(moved(store.reopen()), "replaced: {replace}");
+        assert!(moved(store.commit()), "replaced: {replace}");
     }
 }

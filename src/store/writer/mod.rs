@@ -14,11 +14,13 @@ mod session;
 
 use std::collections::hash_map::Entry;
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
+use tracing::warn;
 
 use crate::journal::{Batch, RecordKind};
 use crate::model::{Event, Id, MarketRef, Number, Patch, RunId, SessionId, Stamp, StreamRef, Timestamp};
@@ -30,6 +32,7 @@ use self::frames::Frames;
 use self::memory::{Market, Memory, Session, Stream};
 use self::rows::Rows;
 use super::open::{self, Lock};
+use super::place::Place;
 use super::{Settings, StoreError, books, merge, run, tidy};
 
 /// A row's id has its frame's number above this many bits, and below them the place of its event within that frame.
@@ -58,8 +61,8 @@ pub struct Store {
     attempted: Option<Memory>,
     frames: Frames,
     tables: Tables,
-    /// Device and inode of the file, if it has a name.
-    identity: Option<(u64, u64)>,
+    /// Where the file is, if it has a name.
+    place: Option<Place>,
     lock: Option<Lock>,
 }
 
@@ -102,7 +105,6 @@ impl Store {
 
     /// Writes through a connection that is open; without a lock, to a file that has no name.
     pub(super) fn over(connection: Connection, settings: Settings, lock: Option<Lock>) -> Result<Self, StoreError> {
-        let identity = lock.as_ref().map(|_| open::identity(&settings.path)).transpose()?;
         let memory = Memory { next_frame: next_frame(&connection, &settings)?, ..Memory::default() };
         let merge = merge::Progress::start(&connection).map_err(|error| StoreError::of(&settings.path, error))?;
         let frames = Frames::new().map_err(|source| StoreError::CannotOpen { path: settings.path.clone(), source })?;
@@ -114,15 +116,15 @@ impl Store {
         Ok(Self {
             committed: memory.clone(),
             attempted: None,
-            settings,
-            connection,
             merge,
             books: books::Books::default(),
             watch: tidy::Watch::default(),
             memory,
             frames,
             tables,
-            identity,
+            place: lock.as_ref().map(|_| Place::of(&settings.path)),
+            settings,
+            connection,
             lock,
         })
     }
@@ -179,13 +181,15 @@ impl Store {
     pub fn reopen_file(&mut self) -> Result<(), StoreError> {
         let path = self.settings.path.clone();
         let sqlite = |error| StoreError::of(&path, error);
+        self.check_place()?;
         // The old one is closed first, so that the new one recovers the WAL from the file alone.
         self.connection = Connection::open_in_memory().map_err(sqlite)?;
         self.forget_group();
         self.books = books::Books::default();
-        self.check_moved()?;
+        self.place.iter_mut().for_each(Place::close);
         self.connection = open::connect(&self.settings)?;
         let next = next_frame(&self.connection, &self.settings)?;
+        self.place = Some(Place::of(&path));
         // The failed commit may have reached the file after all.
         if let Some(attempted) = self.attempted.take_if(|attempted| attempted.next_frame == next) {
             self.memory = attempted;
@@ -202,7 +206,8 @@ impl Store {
     ///
     /// # Errors
     /// If SQLite cannot close it. What was committed stays so.
-    pub fn close_file(self) -> Result<(), StoreError> {
+    pub fn close_file(mut self) -> Result<(), StoreError> {
+        self.check_place()?;
         let Self { connection, settings, .. } = self;
         let sqlite = |error| StoreError::of(&settings.path, error);
         connection.busy_timeout(Duration::ZERO).map_err(sqlite)?;
@@ -219,17 +224,19 @@ impl Store {
     }
 
     /// Closes the file with all that was committed, some of it in the WAL, from where the next start takes it.
-    fn close_file_as_it_is(self) -> Result<(), StoreError> {
+    fn close_file_as_it_is(mut self) -> Result<(), StoreError> {
+        self.check_place()?;
         let Self { connection, settings, .. } = self;
         let sqlite = |error| StoreError::of(&settings.path, error);
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sqlite)?;
         connection.close().map_err(|(_, error)| sqlite(error))
     }
 
-    /// Brings the WAL into the file that is open, wherever that is now: a WAL does not move with its file.
-    pub(super) fn empty_wal(&self) {
+    /// Brings the WAL into the file, wherever the two that are open are now. Whether all of it could be.
+    pub(super) fn empty_wal(&self) -> bool {
+        let emptied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
         // What fails here is what failed already.
-        let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        emptied.is_ok_and(|is_in_the_way: bool| !is_in_the_way)
     }
 
     /// The connection, and the lock on the file.
@@ -237,15 +244,19 @@ impl Store {
         (self.connection, self.lock)
     }
 
-    /// Finds out whether the file at the path is still the open one.
+    /// Finds out whether the files at their names are still the open ones. If not, saves what was given to them: the
+    /// open group and the WAL are brought into the database file, wherever that is.
     ///
     /// # Errors
-    /// If it is not.
-    pub fn check_moved(&self) -> Result<(), StoreError> {
-        match open::identity(&self.settings.path) {
-            Ok(identity) if self.identity == Some(identity) => Ok(()),
-            _ => Err(StoreError::Moved { path: self.settings.path.clone() }),
-        }
+    /// If one is not.
+    pub fn check_place(&mut self) -> Result<(), StoreError> {
+        let Some(place) = &self.place else { return Ok(()) };
+        let Some(file) = place.missing().map(Path::to_owned) else { return Ok(()) };
+        warn!(file = %file.display(), "was moved, replaced or deleted, saving what was recorded");
+        let is_saved = self.commit_group().is_ok() & self.empty_wal();
+        self.place.iter().for_each(Place::set_stray_wal_aside);
+        let path = self.settings.path.clone();
+        Err(if file == path { StoreError::Moved { path } } else { StoreError::Torn { path, file, is_saved } })
     }
 
     /// The run that records, once it has begun.
@@ -348,7 +359,13 @@ impl Sink for Store {
     }
 
     fn commit(&mut self) -> Result<(), SinkError> {
-        Ok(self.commit_group()?)
+        self.commit_group()?;
+        // What is in a file that nobody will find is not durable.
+        Ok(self.check_place()?)
+    }
+
+    fn check(&mut self) -> Result<(), SinkError> {
+        Ok(self.check_place()?)
     }
 
     fn mark(&mut self, until: Timestamp) -> Result<(), SinkError> {
