@@ -235,3 +235,6 @@ struct Counter {
 fn broken(expected: impl fmt::Display, got: impl fmt::Display) -> Step {
     Step::Broken { evidence: format!("expected {expected}, got {got}") }
 }
+
+#[cfg(test)]
+mod tests;
