@@ -128,10 +128,6 @@ pub enum Scheme {
 pub enum Scope {
     /// All frames of a connection, whatever they are.
     Connection,
-    /// All messages of a channel.
-    Channel,
-    /// All messages of a market, whatever the channel.
-    Symbol,
     /// The messages of one subscription.
     Topic,
 }
@@ -362,8 +358,6 @@ impl Scope {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Connection => "connection",
-            Self::Channel => "channel",
-            Self::Symbol => "market",
             Self::Topic => "subscription",
         }
     }

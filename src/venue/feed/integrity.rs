@@ -80,18 +80,7 @@ impl<P: Protocol> Feed<P> {
 
     /// The tracker that a stream's messages go by.
     fn tracker(&mut self, stream: StreamRef, integrity: Integrity) -> &mut Tracker {
-        let sequence = self.sequence(stream, integrity.scope);
-        self.trackers.entry(sequence).or_insert_with(|| Tracker::new(integrity.scheme))
-    }
-
-    pub(super) fn sequence(&self, stream: StreamRef, scope: Scope) -> Sequence {
-        let topic = &self.streams.get(stream).kind.topic;
-        match scope {
-            Scope::Connection => Sequence::Connection,
-            Scope::Channel => Sequence::Channel(topic.channel.clone()),
-            Scope::Symbol => Sequence::Market(topic.market.clone()),
-            Scope::Topic => Sequence::Stream(stream),
-        }
+        self.trackers.entry(Sequence::of(stream, integrity.scope)).or_insert_with(|| Tracker::new(integrity.scheme))
     }
 
     /// A frame of the connection came, whatever it is.
@@ -132,9 +121,7 @@ impl<P: Protocol> Feed<P> {
                     _ => GapCause::SequenceBroken,
                 };
                 let since = self.streams.get(stream).kind.good_at;
-                for stream in self.in_scope(stream, integrity) {
-                    self.lose(at, stream, since, cause, &evidence, out);
-                }
+                self.lose(at, stream, since, cause, &evidence, out);
                 self.streams.get_mut(stream).kind.good_at = at.wall;
                 // A number that does not follow begins anew; a checksum that does not hold begins nothing.
                 return cause == GapCause::SequenceBroken;
@@ -144,20 +131,7 @@ impl<P: Protocol> Feed<P> {
     }
 
     fn is_waiting(&self, stream: StreamRef, integrity: Integrity) -> bool {
-        self.trackers.get(&self.sequence(stream, integrity.scope)).is_some_and(Tracker::is_waiting)
-    }
-
-    /// The streams that share a stream's sequence. Those of a connection are each told by themselves.
-    fn in_scope(&self, stream: StreamRef, integrity: Integrity) -> Vec<StreamRef> {
-        match integrity.scope {
-            Scope::Connection | Scope::Topic => vec![stream],
-            scope => {
-                let sequence = self.sequence(stream, scope);
-                let all = self.streams.select(|_| true).into_iter();
-                all.filter(|other| self.rules(*other).0.scope == scope && self.sequence(*other, scope) == sequence)
-                    .collect()
-            }
-        }
+        self.trackers.get(&Sequence::of(stream, integrity.scope)).is_some_and(Tracker::is_waiting)
     }
 
     /// A stream was agreed to; one without a state to begin from is covered from here on.
@@ -177,7 +151,7 @@ impl<P: Protocol> Feed<P> {
         if !entry.kind.is_whole || entry.asking != Asking::Live || entry.kind.is_broken {
             return;
         }
-        let has_begun = self.trackers.get(&self.sequence(stream, integrity.scope)).is_some_and(Tracker::has_begun);
+        let has_begun = self.trackers.get(&Sequence::of(stream, integrity.scope)).is_some_and(Tracker::has_begun);
         let counts = matches!(integrity.scheme, Scheme::Counter { .. } | Scheme::Chain | Scheme::Range);
         let (verdict, evidence) = match integrity.scheme {
             _ if counts && !has_begun => (Verdict::Unverifiable, Some("no numbered message has come yet")),

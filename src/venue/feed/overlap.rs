@@ -3,9 +3,9 @@
 
 use crate::journal::Overlap;
 use crate::model::{Stamp, StreamKey};
-use crate::venue::{Output, Scope, Standing};
+use crate::venue::{Output, Standing};
 
-use super::session::Feed;
+use super::session::{Feed, Sequence};
 use super::tracker::Tracker;
 use super::{Protocol, Topic};
 
@@ -29,10 +29,8 @@ impl<P: Protocol> Feed<P> {
     /// What can be said of the streams now.
     pub(super) fn stand(&self) -> Vec<Standing> {
         let standing = self.streams.iter().filter_map(|(reference, stream)| {
-            let scope = self.rules(reference).0.scope;
             // What numbers all of a connection says nothing about another one.
-            let sequence = (scope != Scope::Connection).then(|| self.sequence(reference, scope));
-            let tracker = sequence.and_then(|sequence| self.trackers.get(&sequence));
+            let tracker = self.trackers.get(&Sequence::Stream(reference));
             Some(Standing {
                 key: stream.key.clone(),
                 state: self.streams.state(reference)?,

@@ -12,7 +12,7 @@ use crate::model::{
     Timestamp, UnknownReason, Verdict,
 };
 use crate::venue::streams::{Asking, Streams, nanos};
-use crate::venue::{Account, Action, Channel, Output, Profile, Session, Standing};
+use crate::venue::{Account, Action, Channel, Output, Profile, Scope, Session, Standing};
 
 use super::markets::Markets;
 use super::pace::Bucket;
@@ -85,12 +85,19 @@ pub(super) enum LoginState {
 }
 
 /// What a sequence is followed for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Sequence {
     Connection,
-    Channel(String),
-    Market(Option<String>),
     Stream(StreamRef),
+}
+
+impl Sequence {
+    pub(super) fn of(stream: StreamRef, scope: Scope) -> Self {
+        match scope {
+            Scope::Connection => Self::Connection,
+            Scope::Topic => Self::Stream(stream),
+        }
+    }
 }
 
 /// A session of a venue with JSON messages and decimals.
