@@ -1,5 +1,6 @@
 //! The venues that are alive: their sessions on genuine captures, on frames of their documentation, and on the wire.
 
+mod asking;
 mod binance;
 mod bitstamp;
 mod captures;
