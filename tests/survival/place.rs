@@ -1,7 +1,7 @@
 //! Files that are moved, replaced or deleted while they are recorded into.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use rusqlite::Connection;
 
@@ -82,25 +82,26 @@ fn a_deleted_file_is_noticed_while_nothing_can_be_written() {
     }
 }
 
-/// What may become of a file beside the database.
-fn fates(scene: &Scene) -> [(&'static str, Box<dyn Fn(&PathBuf) + '_>); 3] {
-    let replace = |path: &PathBuf, bytes: &[u8]| {
-        fs::write(scene.path("other"), bytes).unwrap();
-        fs::rename(scene.path("other"), path).unwrap();
-    };
-    [
-        ("deleted", Box::new(|path| fs::remove_file(path).unwrap())),
-        ("replaced by nothing", Box::new(move |path| replace(path, b""))),
-        ("replaced by what it was", Box::new(move |path| replace(path, &fs::read(path).unwrap()))),
-    ]
-}
-
 #[test]
 fn what_is_deleted_or_replaced_beside_the_file_costs_nothing_that_was_reported() {
-    for (name, fate) in [("test.db-wal", 0), ("test.db-wal", 1), ("test.db-wal", 2), ("test.db-shm", 0)] {
+    // Another file in its place: none, an empty one, and what it was at some time, which SQLite would take for its own.
+    type Other = fn(&Path) -> Option<Vec<u8>>;
+    let fates: [(&str, &str, Other); 4] = [
+        ("test.db-shm", "deleted", |_| None),
+        ("test.db-wal", "deleted", |_| None),
+        ("test.db-wal", "replaced", |_| Some(Vec::new())),
+        ("test.db-wal", "set back", |wal| Some(fs::read(wal).unwrap())),
+    ];
+    for (name, fate, other) in fates {
         let (scene, recorder) = started(300);
-        let (fate, befall) = &fates(&scene)[fate];
-        befall(&scene.path(name));
+        let path = scene.path(name);
+        match other(&path) {
+            None => fs::remove_file(&path).unwrap(),
+            Some(bytes) => {
+                fs::write(scene.path("other"), bytes).unwrap();
+                fs::rename(scene.path("other"), &path).unwrap();
+            }
+        }
         let reported = ended(recorder, name);
         let what = format!("{name} {fate}");
         Recording::open(&scene.path("test.db")).has_all(&reported, &what);
