@@ -1,15 +1,13 @@
 //! A copy of a database, safe while it is being recorded.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
 use super::StoreError;
-use super::open::FILE_MODE;
+use super::part::Part;
 use super::reader::Reader;
 
 /// Pages copied at a time.
@@ -26,28 +24,15 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// # Errors
 /// If `from` is no database of ours, if there is a file `to` already, or if reading or writing failed.
 pub fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
-    if to.exists() {
-        let source = std::io::ErrorKind::AlreadyExists.into();
-        return Err(StoreError::CannotOpen { path: to.to_owned(), source });
-    }
-    let mut part = to.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let copied = copy(from, &part)
-        .and_then(|()| fs::rename(&part, to).map_err(|source| StoreError::CannotOpen { path: to.to_owned(), source }));
-    if copied.is_err() {
-        // What is left of it is of no use; that it cannot be removed either is not what went wrong.
-        let _ = fs::remove_file(&part);
-    }
-    copied
+    let part = Part::create(to)?;
+    copy(from, part.path())?;
+    part.finish()
 }
 
 fn copy(from: &Path, part: &Path) -> Result<(), StoreError> {
     let write = |error| StoreError::of(part, error);
     // One instant for the whole copy: otherwise every commit of the recorder would start it anew.
     let (source, _) = Reader::open_at_this_instant(from)?;
-    let made = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(part);
-    made.map(drop).map_err(|source| StoreError::CannotOpen { path: part.to_owned(), source })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut copy = Connection::open_with_flags(part, flags).map_err(write)?;
     Backup::new(&source.connection, &mut copy)

@@ -74,6 +74,20 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// It is a symbolic link.
+    #[error("{path} is a symbolic link, name the file that it leads to")]
+    SymbolicLink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// It has several names.
+    #[error("{path} has {names} names (hard links), and what is kept beside it only one, remove the others")]
+    HardLinks {
+        /// One of them.
+        path: PathBuf,
+        /// How many there are.
+        names: u64,
+    },
     /// No space is left.
     #[error("no space is left for {path}, free some")]
     DiskFull {
@@ -203,7 +217,7 @@ impl StoreError {
             Self::OtherVenue { .. } => Exit::Configuration,
             Self::Moved { .. } | Self::Torn { .. } | Self::Io { .. } | Self::Unsettled { .. } => Exit::InputOutput,
             Self::Missing { .. } => Exit::NoInput,
-            Self::CannotOpen { .. } => Exit::CannotCreate,
+            Self::CannotOpen { .. } | Self::SymbolicLink { .. } | Self::HardLinks { .. } => Exit::CannotCreate,
             Self::SqliteTooOld { .. } | Self::Internal { .. } => Exit::Internal,
         }
     }

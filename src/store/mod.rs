@@ -19,6 +19,7 @@ mod history;
 mod merge;
 mod migrate;
 mod open;
+mod part;
 mod place;
 mod query;
 mod reader;

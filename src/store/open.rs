@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::raw::c_int;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use rusqlite::{Connection, FileControl, MAIN_DB, OpenFlags};
 
 use crate::config::Durability;
 
-use super::place::beside;
+use super::place::{beside, resolved};
 use super::{StoreError, migrate};
 
 /// The first SQLite without the WAL-reset defect, which could lose commits.
@@ -78,7 +78,14 @@ impl Lock {
     /// If another process holds it or it cannot be made.
     pub fn take(path: &Path) -> Result<Self, StoreError> {
         let lock = Self::path_of(path);
-        let file = create(&lock)?;
+        refuse_links(&lock)?;
+        let file = match create(&lock) {
+            Err(StoreError::CannotOpen { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
+                let opened = OpenOptions::new().read(true).write(true).open(&lock);
+                opened.map_err(|source| StoreError::CannotOpen { path: lock.clone(), source })?
+            }
+            made => made?,
+        };
         let mut attempts = 1..LOCK_ATTEMPTS;
         loop {
             match file.try_lock() {
@@ -95,7 +102,7 @@ impl Lock {
     /// # Errors
     /// If that cannot be found out.
     pub fn is_held(path: &Path) -> Result<bool, StoreError> {
-        let lock = Self::path_of(path);
+        let lock = Self::path_of(&resolved(path));
         let cannot = |source| StoreError::CannotOpen { path: lock.clone(), source };
         match File::open(&lock) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -113,16 +120,29 @@ impl Lock {
     }
 }
 
-/// Opens (or makes) the file with our mode, whatever the umask adds to nothing.
-fn create(path: &Path) -> Result<File, StoreError> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(FILE_MODE)
-        .open(path)
-        .map_err(|source| StoreError::CannotOpen { path: path.to_owned(), source })
+/// Makes a file with our mode, whatever the umask adds to nothing. Follows no link: there must be nothing of that name.
+///
+/// # Errors
+/// If there is, or if it cannot be made.
+pub fn create(path: &Path) -> Result<File, StoreError> {
+    let made = OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(path);
+    made.map_err(|source| StoreError::CannotOpen { path: path.to_owned(), source })
+}
+
+/// Refuses a file that has another name: the lock, the -wal and the -shm of each name are others, so whoever comes by
+/// the other name is not kept out.
+///
+/// # Errors
+/// If it is a symbolic link, or has hard links.
+pub fn refuse_links(path: &Path) -> Result<(), StoreError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => Err(StoreError::SymbolicLink { path: path.to_owned() }),
+        Ok(found) if found.is_file() && found.nlink() > 1 => {
+            Err(StoreError::HardLinks { path: path.to_owned(), names: found.nlink() })
+        }
+        // What else is the matter is found out by opening it.
+        _ => Ok(()),
+    }
 }
 
 /// Makes the file, if there is none. An existing one is not opened: closing it would drop SQLite's locks on it.
@@ -190,8 +210,8 @@ pub fn connect(settings: &Settings) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Opens the connection to a database in the making, which is of no use to anybody before it is whole: so nothing is
-/// journalled and nothing waits for the disk. Without a path it is a file without a name, which goes with the
+/// Opens the connection to a database in the making, an empty file, which is of no use to anybody before it is whole: so
+/// nothing is journalled and nothing waits for the disk. Without a path it is a file without a name, which goes with the
 /// connection.
 ///
 /// # Errors
@@ -199,7 +219,6 @@ pub fn connect(settings: &Settings) -> Result<Connection, StoreError> {
 pub fn connect_draft(path: Option<&Path>) -> Result<Connection, StoreError> {
     let name = path.unwrap_or(Path::new(NAMELESS));
     let sqlite = |error| StoreError::of(name, error);
-    path.map(create).transpose()?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     // That is what the empty path means to SQLite.
     let file = path.unwrap_or(Path::new(""));

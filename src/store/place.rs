@@ -25,6 +25,11 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// The name by which SQLite opens the file, and names what it keeps beside it; the same if there is no file.
+pub fn resolved(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// The files of an open database, as they were when it was opened.
 pub struct Place {
     files: Vec<(PathBuf, Option<Identity>)>,

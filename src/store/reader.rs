@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::place::{WAL, beside};
+use super::place::{WAL, beside, resolved};
 use super::{SCHEMA_VERSION, StoreError, migrate};
 
 /// How long to wait for a lock: recorders hold none that keeps readers out, but recovery after a crash does.
@@ -95,7 +95,7 @@ impl Reader {
 }
 
 fn has_wal(path: &Path) -> bool {
-    fs::metadata(beside(path, WAL)).is_ok_and(|wal| wal.len() > 0)
+    fs::metadata(beside(&resolved(path), WAL)).is_ok_and(|wal| wal.len() > 0)
 }
 
 /// The URI by which SQLite reads the file by itself, without locks.

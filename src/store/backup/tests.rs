@@ -1,3 +1,6 @@
+use std::fs;
+use std::os::unix::fs::symlink;
+
 use tempfile::TempDir;
 
 use super::*;
@@ -5,7 +8,7 @@ use crate::exit::Exit;
 use crate::model::Event;
 use crate::sink::Sink;
 use crate::store::script::*;
-use crate::store::{Settings, Store};
+use crate::store::{Draft, Settings, Store};
 
 #[test]
 fn a_backup_taken_while_recording_holds_what_was_committed_and_nothing_else() {
@@ -38,6 +41,32 @@ fn an_existing_file_is_never_written_over() {
     let error = backup(&settings(&folder).path, &copy).unwrap_err();
     assert_eq!(error.exit(), Exit::CannotCreate, "{error}");
     assert_eq!(fs::read_to_string(&copy).unwrap(), "precious");
+}
+
+#[test]
+fn a_new_file_is_made_where_it_is_wanted_and_not_where_a_link_leads() {
+    let folder = TempDir::new().unwrap();
+    let _store = recording(&folder);
+    let at = |name: &str| folder.path().join(name);
+    symlink("tape.db", at("link.db")).unwrap();
+    type Make<'a> = &'a dyn Fn(&Path) -> Result<(), StoreError>;
+    let makes: [(&str, Make<'_>); 2] =
+        [("backup", &|to| backup(&at("link.db"), to)), ("rebuild", &|to| Draft::create(to)?.finish())];
+    for (what, make) in makes {
+        let to = at(what);
+        fs::write(at("precious"), what).unwrap();
+        for link in [what.to_owned(), format!("{what}.part.lock")] {
+            symlink("precious", at(&link)).unwrap();
+            assert_eq!(make(&to).unwrap_err().exit(), Exit::CannotCreate, "{link}");
+            fs::remove_file(at(&link)).unwrap();
+        }
+        // What may be left of one that was given up makes room.
+        symlink("precious", at(&format!("{what}.part"))).unwrap();
+        make(&to).unwrap();
+        assert_eq!(ask_file(&to, "PRAGMA integrity_check"), "ok");
+        assert!(fs::symlink_metadata(&to).unwrap().is_file());
+        assert_eq!(fs::read_to_string(at("precious")).unwrap(), what, "what the links lead to is as it was");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use tempfile::TempDir;
 
@@ -66,6 +66,37 @@ fn a_second_recorder_is_kept_out() {
     assert_eq!(error.exit(), Exit::Locked);
     drop(store);
     Store::open(settings(&folder)).unwrap();
+}
+
+#[test]
+fn a_recording_with_another_name_is_refused_by_either_and_a_link_leads_nowhere() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let refused = |name: &str| match Store::open(Settings { path: at(name), ..settings(&folder) }) {
+        Ok(_) => panic!("{name} was opened"),
+        Err(error) => (error.exit(), error.to_string()),
+    };
+    let says = |(exit, told): (Exit, String), what: &str| {
+        assert_eq!(exit, Exit::CannotCreate, "{told}");
+        assert!(told.contains(what), "{told}");
+    };
+    let store = recording(&folder);
+    symlink("tape.db", at("link.db")).unwrap();
+    says(refused("link.db"), "is a symbolic link");
+    fs::hard_link(at("tape.db"), at("other.db")).unwrap();
+    says(refused("other.db"), "has 2 names");
+    assert!(Lock::is_held(&at("link.db")).unwrap(), "who only reads is led there");
+    drop(store);
+    says(refused("tape.db"), "has 2 names");
+    fs::remove_file(at("other.db")).unwrap();
+    Store::open(settings(&folder)).unwrap();
+
+    for link in ["new.db", "new.db.lock"] {
+        symlink("precious", at(link)).unwrap();
+        says(refused("new.db"), "is a symbolic link");
+        fs::remove_file(at(link)).unwrap();
+    }
+    assert!(!at("precious").exists(), "no link is followed");
 }
 
 #[test]

@@ -61,9 +61,9 @@ pub struct Store {
     attempted: Option<Memory>,
     frames: Frames,
     tables: Tables,
-    /// Where the file is, if it has a name.
+    /// Where the file is, if anybody looks for it.
     place: Option<Place>,
-    lock: Option<Lock>,
+    _lock: Option<Lock>,
 }
 
 /// The tables whose rows are gathered.
@@ -94,16 +94,17 @@ impl Store {
     /// Opens (or makes) a database, keeps other recorders out and brings it to the newest schema.
     ///
     /// # Errors
-    /// If the file is foreign, newer, damaged, held by another recorder or cannot be made, or if the file system has
+    /// If the file is foreign, newer, damaged, a link, held by another recorder or cannot be made, or if the file system has
     /// less room than the settings want.
     pub fn open(settings: Settings) -> Result<Self, StoreError> {
+        open::refuse_links(&settings.path)?;
         let lock = Lock::take(&settings.path)?;
         open::check_space(&settings)?;
         let connection = open::connect(&settings)?;
         Self::over(connection, settings, Some(lock))
     }
 
-    /// Writes through a connection that is open; without a lock, to a file that has no name.
+    /// Writes through a connection that is open; without a lock, to a file that nobody looks for (yet).
     pub(super) fn over(connection: Connection, settings: Settings, lock: Option<Lock>) -> Result<Self, StoreError> {
         let memory = Memory { next_frame: next_frame(&connection, &settings)?, ..Memory::default() };
         let merge = merge::Progress::start(&connection).map_err(|error| StoreError::of(&settings.path, error))?;
@@ -125,7 +126,7 @@ impl Store {
             place: lock.as_ref().map(|_| Place::of(&settings.path)),
             settings,
             connection,
-            lock,
+            _lock: lock,
         })
     }
 
@@ -237,11 +238,6 @@ impl Store {
         let emptied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
         // What fails here is what failed already.
         emptied.is_ok_and(|is_in_the_way: bool| !is_in_the_way)
-    }
-
-    /// The connection, and the lock on the file.
-    pub(super) fn into_parts(self) -> (Connection, Option<Lock>) {
-        (self.connection, self.lock)
     }
 
     /// Finds out whether the files at their names are still the open ones. If not, saves what was given to them: the
