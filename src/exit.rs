@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -74,11 +76,19 @@ pub struct Failure {
     pub message: String,
 }
 
+/// How long a panic may take to be reported.
+const REPORT_WAIT: Duration = Duration::from_secs(1);
+
 /// Has a panic anywhere end the whole process with [`Exit::Internal`], from now on: a recorder that runs on half alive is
 /// the worst failure.
 pub fn end_with_the_first_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        // Nor does it live on where nobody reads what is reported. Without a thread that ends it, the report does.
+        let _ = thread::Builder::new().spawn(|| {
+            thread::sleep(REPORT_WAIT);
+            std::process::exit(Exit::Internal as i32);
+        });
         report(panic);
         std::process::exit(Exit::Internal as i32);
     }));

@@ -46,8 +46,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     if let Some(capture) = &args.capture {
         return try_capture(&config, capture);
     }
-    let checked =
-        if args.online { actix_rt::System::new().block_on(check_online(&config))? } else { check_offline(&config)? };
+    let checked = if args.online { super::in_system(check_online(&config))? } else { check_offline(&config)? };
     let mut report = format!("{}: to be recorded into\n", config.database.display());
     for (source, names) in config.sources.iter().zip(checked) {
         let login = match (source.logs_in(), args.online) {

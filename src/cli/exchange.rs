@@ -76,7 +76,7 @@ enum List {
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let config = args.config()?;
     let is_demo = config.accounts.is_empty();
-    actix_rt::System::new().block_on(async {
+    super::in_system(async {
         // Before the exchange starts, so that no signal ends the process half way.
         let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;

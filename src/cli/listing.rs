@@ -51,7 +51,7 @@ pub(super) fn run(
         Some(name) => vec![choose(&config, Some(name))?],
         None => config.sources.iter().collect(),
     };
-    let catalogs = actix_rt::System::new().block_on(async {
+    let catalogs = super::in_system(async {
         let mut catalogs = Vec::new();
         for source in sources {
             let access = Access::gain(source)?;

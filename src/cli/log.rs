@@ -1,9 +1,13 @@
 //! Logs: `tracing` to standard error, as text or JSON.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Stderr, Write};
+use std::sync::{Mutex, PoisonError};
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::standard::Standard;
 
 /// What to log, and how.
 #[derive(clap::Args)]
@@ -30,19 +34,76 @@ fn ours_at(level: &str) -> String {
 }
 
 impl Args {
-    /// From here on logs go to standard error.
+    /// From here on logs go to standard error. Nothing waits for whoever reads it, and nothing ends when it cannot be
+    /// written.
     pub(super) fn start(&self) {
         let filter = match &self.log_level {
             Some(level) => EnvFilter::new(ours_at(level)),
             None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(ours_at("info"))),
         };
+        let log = Log { format: self.log_format, written: Mutex::new(Written { to: Standard::error(), left_out: 0 }) };
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(io::stderr)
+            .with_writer(log)
+            .log_internal_errors(false)
             .with_ansi(io::stderr().is_terminal());
         match self.log_format {
             Format::Text => builder.with_target(false).init(),
             Format::Json => builder.json().flatten_event(true).init(),
         }
+    }
+}
+
+/// Standard error, of which lines are left out while nobody reads it.
+struct Log {
+    format: Format,
+    written: Mutex<Written>,
+}
+
+struct Written {
+    to: Standard<Stderr>,
+    left_out: u64,
+}
+
+impl Log {
+    fn line(&self, line: &[u8]) -> io::Result<()> {
+        let Written { to, left_out } = &mut *self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if *left_out > 0 && to.take(self.gap(*left_out).as_bytes())? {
+            *left_out = 0;
+        }
+        if *left_out > 0 || !to.take(line)? {
+            *left_out += 1;
+        }
+        Ok(())
+    }
+
+    /// Says that so many lines are missing.
+    fn gap(&self, lines: u64) -> String {
+        match self.format {
+            Format::Text => format!(" WARN nobody read the log, lines were left out lines={lines}\n"),
+            Format::Json => {
+                let message = "nobody read the log, lines were left out";
+                format!("{{\"level\":\"WARN\",\"message\":\"{message}\",\"lines\":{lines}}}\n")
+            }
+        }
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = &'a Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self
+    }
+}
+
+impl Write for &Log {
+    /// Is given one line at a time.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.line(line).map(|()| line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -19,13 +19,14 @@ mod query;
 mod rebuild;
 mod record;
 mod request;
+mod standard;
 mod status;
 mod talk;
 mod time;
 mod venues;
 mod verify;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -33,6 +34,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::config::ConfigErrors;
 use crate::exit::{self, Exit, Failure};
 use crate::store::StoreError;
+
+use standard::{LAST_WORDS_WAIT, Standard};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -115,6 +118,16 @@ pub fn run() -> ExitCode {
     end.unwrap_or_else(|failure| complain(&failure)).into()
 }
 
+/// Runs a future in an actix system of its own.
+fn in_system<T>(future: impl Future<Output = T>) -> T {
+    let system = actix_rt::System::new();
+    let output = system.block_on(future);
+    // Its end would wait for names to be looked up, half a minute where the name server does not answer. What had to be
+    // waited for, the future has waited for; the rest ends with the process.
+    std::mem::forget(system);
+    output
+}
+
 /// The whole command line, for completions and manual pages.
 fn command() -> clap::Command {
     Cli::command()
@@ -122,11 +135,11 @@ fn command() -> clap::Command {
 
 /// Prints what clap says of the arguments: help asked for, or wrong usage.
 fn usage(error: &clap::Error) -> Exit {
-    match error.print() {
-        Ok(()) if error.use_stderr() => Exit::Usage,
-        Ok(()) => Exit::Good,
-        Err(_) => Exit::InputOutput,
+    let printed = error.print();
+    if error.use_stderr() {
+        return Exit::Usage;
     }
+    written(printed).unwrap_or_else(|failure| complain(&failure))
 }
 
 /// Prints why a command failed. A reader that went away (`feedtape … | head`) needs no message.
@@ -134,8 +147,9 @@ fn complain(failure: &Failure) -> Exit {
     if !failure.message.is_empty() {
         let lines =
             failure.message.lines().map(|line| format!("feedtape: {}\n", output::shown(line))).collect::<String>();
-        // Without a standard error there is nobody to tell.
-        let _ = io::stderr().write_all(lines.as_bytes());
+        let mut standard = Standard::error();
+        // Without a standard error, or where nobody reads it, there is nobody to tell.
+        let _ = standard.take(lines.as_bytes()).and_then(|_| standard.flush(LAST_WORDS_WAIT));
     }
     failure.exit
 }

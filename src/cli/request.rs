@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         return Err(Exit::Usage.because(reason));
     }
     let (source, database) = args.source(typed.file)?;
-    actix_rt::System::new().block_on(async {
+    super::in_system(async {
         let access = Access::gain(&source)?;
         let exit = args.put(&typed, &source, database.as_deref(), &access).await;
         access.end().await;

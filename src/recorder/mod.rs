@@ -30,9 +30,11 @@ const STALL_WAIT: Duration = Duration::from_secs(3);
 /// How often it looks.
 const STALL_CHECK: Duration = Duration::from_millis(100);
 
-/// A recorder at work. Lives in the actix system that [`Recorder::start`] was called in.
+/// A recorder at work. Lives in the actix system that [`Recorder::open`] was called in.
 pub struct Recorder {
     config: Config,
+    /// What [`Recorder::begin`] begins.
+    beginnings: Vec<Beginning>,
     sources: Vec<Running>,
     /// The next session's id.
     sessions: Arc<AtomicI64>,
@@ -90,9 +92,21 @@ impl Recorder {
     /// Opens the database and starts recording what a configuration says.
     ///
     /// # Errors
-    /// If the database, a built-in exchange or a secret is not to be had, or the configuration names a market that its
-    /// venue does not list. Nothing is left running then.
+    /// As [`Recorder::open`] and [`Recorder::begin`]. Nothing is left running then.
     pub async fn start(config: &Config) -> Result<Self, Failure> {
+        let mut recorder = Self::open(config)?;
+        if let Err(failure) = recorder.begin().await {
+            recorder.stop().await?;
+            return Err(failure);
+        }
+        Ok(recorder)
+    }
+
+    /// Opens the database that a configuration names, and begins a run. Nothing is received yet.
+    ///
+    /// # Errors
+    /// If the database, a built-in exchange or a secret is not to be had.
+    pub fn open(config: &Config) -> Result<Self, Failure> {
         let clock = Clock::start();
         let mut beginnings = config.sources.iter().map(Beginning::new).collect::<Result<Vec<_>, _>>()?;
 
@@ -114,25 +128,30 @@ impl Recorder {
 
         let progress = Arc::new(sink::Progress::default());
         let sink = SinkActor::start(Box::new(store), commit_interval, clock, progress.clone());
-        let mut recorder = Self {
+        Ok(Self {
             config: config.clone(),
+            beginnings,
             sources: Vec::new(),
             sessions: Arc::new(AtomicI64::new(begun.first_session.0)),
             traffic: Traffic::default(),
             sink,
             view: View { clock, sink: progress, sources: Arc::default() },
-        };
-        for beginning in beginnings {
-            match beginning.prepare(clock).await {
-                Ok(prepared) => recorder.begin_source(prepared),
-                Err(failure) => {
-                    recorder.stop().await?;
-                    return Err(failure);
-                }
-            }
+        })
+    }
+
+    /// Starts recording. Waits for what venues list where nothing is known of it yet.
+    ///
+    /// May be dropped half-way: then some sources are recorded, and there is nothing but to stop.
+    ///
+    /// # Errors
+    /// If the configuration names a market that its venue does not list. Then, too, there is nothing but to stop.
+    pub async fn begin(&mut self) -> Result<(), Failure> {
+        for beginning in std::mem::take(&mut self.beginnings) {
+            let prepared = beginning.prepare(self.view.clock).await?;
+            self.begin_source(prepared);
         }
-        info!(database = %config.database.display(), sources = recorder.sources.len(), "recording");
-        Ok(recorder)
+        info!(database = %self.config.database.display(), sources = self.sources.len(), "recording");
+        Ok(())
     }
 
     fn begin_source(&mut self, prepared: Prepared) {

@@ -8,6 +8,8 @@ mod link;
 #[path = "../support/machine.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod machine;
+mod names;
+mod outputs;
 mod panics;
 mod place;
 mod power;

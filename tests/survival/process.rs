@@ -1,5 +1,6 @@
 //! How the program ends, and what it tells systemd.
 
+use std::fs;
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
@@ -9,10 +10,7 @@ use feedtape::exchange::Faults;
 use rusqlite::Connection;
 
 use crate::machine::Switch;
-use crate::scene::{PATIENCE, Recorder, Recording, Scene, record, started, until, verify};
-
-/// How long a stop may take where the disk does its work.
-const STOP_MAX: Duration = Duration::from_secs(5);
+use crate::scene::{PATIENCE, Recorder, Recording, STOP_MAX, Scene, record, started, until, verify};
 
 #[test]
 fn told_to_stop_fifty_times_mid_stream_it_loses_nothing() {
@@ -36,11 +34,13 @@ fn told_to_stop_fifty_times_mid_stream_it_loses_nothing() {
             assert_eq!(recording.rows(&cause), ["stopped 0"], "stop {stop}");
         }
         assert_eq!(recording.rows("SELECT outcome FROM run ORDER BY id DESC LIMIT 1"), ["stopped"]);
-        let wal = std::fs::metadata(scene.path("test.db-wal")).map_or(0, |found| found.len());
+        let wal = fs::metadata(scene.path("test.db-wal")).map_or(0, |found| found.len());
         assert_eq!(wal, 0, "stop {stop}: the WAL is emptied");
     }
     verify(&database, "after all");
 }
+
+const ENOSPC: i64 = 28;
 
 /// A recorder that records, and somebody who locks its database.
 fn locked() -> (Scene, Recorder, Connection) {
@@ -68,8 +68,9 @@ fn a_second_signal_ends_it_at_once_with_what_was_reported_in_the_file() {
 
 #[test]
 fn told_to_stop_while_the_database_is_locked_it_says_what_is_lost() {
-    let (scene, recorder, foreign) = locked();
+    let (scene, mut recorder, foreign) = locked();
     recorder.signal("TERM");
+    assert!(recorder.wait(STOP_MAX).is_some(), "a stop takes longer than {STOP_MAX:?}");
     let (reported, status, told) = recorder.end();
     assert_eq!(status.code(), Some(74), "{told}");
     assert!(told.contains("another program is writing to"), "{told}");
@@ -154,7 +155,14 @@ fn systemd_is_told_that_it_records_goes_on_reloads_and_stops() {
         until_told(&socket, "WATCHDOG=1");
     }
     recorder.signal("HUP");
-    until_told(&socket, "RELOADING=1");
+    let reloading = until_told(&socket, "MONOTONIC_USEC=");
+    // Of the clock that systemd compares it with, by which this machine has been up for some time.
+    let [.., first, second] = &reloading[..] else { panic!("{reloading:?}") };
+    let usec: u64 = second.trim_start_matches("MONOTONIC_USEC=").parse().unwrap();
+    let uptime = fs::read_to_string("/proc/uptime").unwrap();
+    let up: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
+    assert_eq!(first, "RELOADING=1");
+    assert!(Duration::from_secs_f64(up).abs_diff(Duration::from_micros(usec)) < PATIENCE, "{usec} after {up} s");
     // Unless it came with it.
     let told = until_told(&socket, "READY=1");
     assert!(!told.contains(&"STOPPING=1".to_owned()));
@@ -164,4 +172,25 @@ fn systemd_is_told_that_it_records_goes_on_reloads_and_stops() {
     // From now on it is not read.
     let (_, status, told) = recorder.end();
     assert_eq!(status.code(), Some(0), "{told}");
+}
+
+#[test]
+fn systemd_is_told_nothing_by_a_recorder_that_cannot_store_anything() {
+    let scene = Scene::with(Faults::new(), 100);
+    let machine = scene.machine();
+    // From the first write on, and from the second start's.
+    for what in ["a new database", "one that is there"] {
+        let (socket, command) = told_to_us(&scene);
+        machine.set(Switch::WriteError, ENOSPC);
+        let (reported, status, told) = Recorder::start(machine.under(command, &scene.path("test.db"))).end();
+        assert!(reported.is_empty(), "{what}");
+        // To be tried again, or, where SQLite does not say why it cannot begin, failed.
+        assert!(matches!(status.code(), Some(74 | 75)), "{what}: {status}, {told}");
+        assert!(socket.recv(&mut [0; 1024]).is_err(), "{what}: it is not ready");
+        machine.reset();
+        fs::remove_file(scene.path("notify")).unwrap();
+        let mut recorder = Recorder::start(record(&scene.path("test.toml")));
+        recorder.until_reported(0);
+        scene.stopped(recorder, what);
+    }
 }

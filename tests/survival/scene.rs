@@ -23,6 +23,9 @@ use crate::rows::rows;
 /// Nothing here takes this long unless something hangs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a stop may take where the disk does its work.
+pub const STOP_MAX: Duration = Duration::from_secs(5);
+
 /// Events a second: as many as the exchange makes in a test build, and a recorder takes.
 const FULL_SPEED: u32 = 5_000;
 
@@ -173,6 +176,12 @@ impl Recorder {
         Self { child, lines, reported: Reported::new(), told, telling: Some(telling) }
     }
 
+    /// One that tells us nothing, for its streams lead elsewhere.
+    pub fn silent(mut command: Command) -> Self {
+        let child = command.spawn().expect("it starts");
+        Self { child, lines: channel().1, reported: Reported::new(), told: Arc::default(), telling: None }
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -285,6 +294,11 @@ impl Recording {
     /// The rows of a query, columns joined by a space.
     pub fn rows(&self, sql: &str) -> Vec<String> {
         rows(&self.connection, sql)
+    }
+
+    /// A number, if the file is as far as having it.
+    pub fn try_number(&self, sql: &str) -> Option<i64> {
+        self.connection.query_row(sql, [], |row| row.get(0)).ok()
     }
 
     pub fn number(&self, sql: &str) -> i64 {

@@ -44,33 +44,29 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let config = Config::load(&args.files)?;
-    let system = actix_rt::System::new();
-    system.block_on(record(args, &config))
+    super::in_system(record(args, &config))
 }
 
 async fn record(args: &Args, config: &Config) -> Result<Exit, Failure> {
     let mut signals = Signals::new()?;
     let mut reloads = listen(SignalKind::hangup())?;
-    let mut recorder = Recorder::start(config).await?;
+    let mut recorder = Recorder::open(config)?;
     let started = Instant::now();
     let view = recorder.view();
     let shown = progress::Shown::start(args.progress, view.clone());
-    let guarded = notify::start(view.clone());
+    let mut guarded = notify::Guarded::new(view.clone());
 
-    let mut over = pin!(after(args.duration));
-    let why = loop {
-        tokio::select! {
-            _ = signals.next() => break End::Told,
-            () = &mut over => break End::Over,
-            failed = recorder.sink_failed() => break End::failed(failed),
-            _ = reloads.recv() => {}
+    let begun = tokio::select! {
+        _ = signals.next() => None,
+        begun = recorder.begin() => Some(begun),
+    };
+    let end = match begun {
+        None => End::Told,
+        Some(Err(failure)) => End::NotBegun(failure),
+        Some(Ok(())) => {
+            guarded.recording();
+            go_on(args, &mut recorder, &mut signals, &mut reloads, &guarded).await
         }
-        guarded.reloading();
-        tokio::select! {
-            _ = signals.next() => break End::Told,
-            () = reload(&args.files, &mut recorder) => {}
-        }
-        guarded.recording();
     };
     let elapsed = started.elapsed();
     guarded.stopping();
@@ -81,15 +77,43 @@ async fn record(args: &Args, config: &Config) -> Result<Exit, Failure> {
         exit = signals.next() => std::process::exit(exit as i32),
     };
     shown.stop().await;
-    if let End::Failed(cause) = why {
-        error!(cause, "the database can not be written any more");
-        return Err(Exit::InputOutput.because(format!("{}: {cause}", config.database.display())));
+    match end {
+        End::NotBegun(failure) => return Err(failure),
+        End::Failed(cause) => {
+            error!(cause, "the database can not be written any more");
+            return Err(Exit::InputOutput.because(format!("{}: {cause}", config.database.display())));
+        }
+        End::Told | End::Over => outcome?,
     }
-    outcome?;
     if args.progress != progress::Mode::Json {
-        report::print(config, &view, elapsed)?;
+        report::print(config, &view, elapsed);
     }
     Ok(exit(&view))
+}
+
+/// Records, and reads the configuration again whenever told to, until something ends it.
+async fn go_on(
+    args: &Args,
+    recorder: &mut Recorder,
+    signals: &mut Signals,
+    reloads: &mut Signal,
+    guarded: &notify::Guarded,
+) -> End {
+    let mut over = pin!(after(args.duration));
+    loop {
+        tokio::select! {
+            _ = signals.next() => return End::Told,
+            () = &mut over => return End::Over,
+            failed = recorder.sink_failed() => return End::failed(failed),
+            _ = reloads.recv() => {}
+        }
+        guarded.reloading();
+        tokio::select! {
+            _ = signals.next() => return End::Told,
+            () = reload(&args.files, recorder) => {}
+        }
+        guarded.goes_on();
+    }
 }
 
 /// Reads the configuration again and records what it says now, or goes on as before.
@@ -112,6 +136,8 @@ async fn reload(files: &[PathBuf], recorder: &mut Recorder) {
 enum End {
     /// By a signal.
     Told,
+    /// It has not begun.
+    NotBegun(Failure),
     /// The time is over.
     Over,
     /// The sink can write no more.

@@ -22,42 +22,46 @@ type Message = Vec<NotifyState<'static>>;
 
 /// Tells systemd, if it asked to be told, until dropped.
 pub(super) struct Guarded {
+    view: View,
     to_systemd: SyncSender<Message>,
     watchdog: Option<JoinHandle<()>>,
 }
 
-/// Says that recording has begun, and from then on that the writer makes progress.
-pub(super) fn start(view: View) -> Guarded {
-    let (to_systemd, messages) = sync_channel::<Message>(WAITING_MAX);
-    // Telling waits while systemd does not read, which must hold up nothing. Not joined for the same reason.
-    thread::spawn(move || {
-        for message in messages {
-            if let Err(error) = sd_notify::notify(&message) {
-                warn!(%error, "systemd cannot be told");
-            }
-        }
-    });
-    let watchdog = sd_notify::watchdog_enabled().map(|limit| {
-        let to_systemd = to_systemd.clone();
-        actix_rt::spawn(async move {
-            let mut ticks = actix_rt::time::interval(limit / 3);
-            loop {
-                ticks.tick().await;
-                if view.clock.now().mono - view.sink.turned_at() < nanos(TURN_MAX) {
-                    // It is not read if there is no room.
-                    let _ = to_systemd.try_send(vec![NotifyState::Watchdog]);
+impl Guarded {
+    /// Nothing is told yet.
+    pub(super) fn new(view: View) -> Self {
+        let (to_systemd, messages) = sync_channel::<Message>(WAITING_MAX);
+        // Telling waits while systemd does not read, which must hold up nothing. Not joined for the same reason.
+        thread::spawn(move || {
+            for message in messages {
+                if let Err(error) = sd_notify::notify(&message) {
+                    warn!(%error, "systemd cannot be told");
                 }
             }
-        })
-    });
-    let guarded = Guarded { to_systemd, watchdog };
-    guarded.recording();
-    guarded
-}
+        });
+        Self { view, to_systemd, watchdog: None }
+    }
 
-impl Guarded {
-    /// Says that recording has begun, or goes on after a reload.
-    pub(super) fn recording(&self) {
+    /// Says that recording has begun, and from then on that the writer makes progress.
+    pub(super) fn recording(&mut self) {
+        self.goes_on();
+        let (view, to_systemd) = (self.view.clone(), self.to_systemd.clone());
+        self.watchdog = sd_notify::watchdog_enabled().map(|limit| {
+            actix_rt::spawn(async move {
+                let mut ticks = actix_rt::time::interval(limit / 3);
+                loop {
+                    ticks.tick().await;
+                    if view.clock.now().mono - view.sink.turned_at() < nanos(TURN_MAX) {
+                        // It is not read if there is no room.
+                        let _ = to_systemd.try_send(vec![NotifyState::Watchdog]);
+                    }
+                }
+            })
+        });
+    }
+
+    /// Says that recording goes on after a reload.
+    pub(super) fn goes_on(&self) {
         self.tell(vec![NotifyState::Ready, NotifyState::Status("recording")]);
     }
 

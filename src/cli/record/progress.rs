@@ -1,13 +1,15 @@
 //! What `feedtape record` shows while it runs.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use actix_rt::task::JoinHandle;
 use clap::ValueEnum;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 use tokio::sync::oneshot;
+use tracing::warn;
 
+use crate::cli::standard::{LAST_WORDS_WAIT, Standard};
 use crate::recorder::View;
 use crate::sink::EventKind;
 
@@ -58,6 +60,7 @@ impl Shown {
 
 async fn lines(view: View, mut stopped: oneshot::Receiver<()>) {
     let is_terminal = io::stderr().is_terminal();
+    let mut standard = Standard::error();
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
         bar.set_style(style);
@@ -68,15 +71,17 @@ async fn lines(view: View, mut stopped: oneshot::Receiver<()>) {
             _ = &mut stopped => break,
             () = tokio::time::sleep(pause) => {}
         }
-        if is_terminal {
+        if !is_terminal {
+            // Nobody to tell is no reason to stop recording.
+            let _ = standard.take(format!("{}\n", line(&view)).as_bytes());
+        } else if standard.is_ready() {
             bar.set_message(line(&view));
             bar.tick();
-        } else {
-            // Nobody to tell is no reason to stop recording.
-            let _ = writeln!(io::stderr(), "{}", line(&view));
         }
     }
-    bar.finish_and_clear();
+    if standard.is_ready() {
+        bar.finish_and_clear();
+    }
 }
 
 /// Everything that one wants to see at a glance.
@@ -109,20 +114,31 @@ fn line(view: &View) -> String {
 }
 
 async fn commits(view: View, mut stopped: oneshot::Receiver<()>) {
+    let mut standard = Standard::output();
     loop {
         let is_over = tokio::select! {
             _ = &mut stopped => true,
             () = view.sink.committed() => false,
         };
-        let mut lines = String::new();
-        for (session, seq) in view.sink.take_durable() {
-            lines.push_str(&format!("{{\"session\":{session},\"seq\":{seq}}}\n"));
+        // While nobody reads, the next line of a session takes the place of the one before.
+        let shown = standard.flush(if is_over { LAST_WORDS_WAIT } else { Duration::ZERO }).and_then(|is_read| {
+            if is_read {
+                standard.take(durable(&view).as_bytes())?;
+            }
+            if is_over { standard.flush(LAST_WORDS_WAIT) } else { Ok(true) }
+        });
+        if let Err(error) = shown {
+            warn!(%error, "progress can not be told any more, recording goes on");
+            return;
         }
-        let mut out = io::stdout().lock();
-        // A reader that went away is no reason to stop recording.
-        let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
         if is_over {
             return;
         }
     }
+}
+
+/// A line for each session that grew since the last.
+fn durable(view: &View) -> String {
+    let lines = view.sink.take_durable().into_iter();
+    lines.map(|(session, seq)| format!("{{\"session\":{session},\"seq\":{seq}}}\n")).collect()
 }

@@ -1,17 +1,18 @@
 //! What `feedtape record` says at its end.
 
-use std::io::{self, Write};
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount};
+use tracing::warn;
 
+use crate::cli::standard::{LAST_WORDS_WAIT, Standard};
 use crate::config::Config;
-use crate::exit::Failure;
 use crate::recorder::View;
 use crate::sink::EventKind;
 
-/// Prints what was recorded in that time, and what to type next.
-pub(super) fn print(config: &Config, view: &View, elapsed: Duration) -> Result<(), Failure> {
+/// Prints what was recorded in that time, and what to type next. All of it is stored, whether that can be told or not.
+pub(super) fn print(config: &Config, view: &View, elapsed: Duration) {
     let database = config.database.display();
     let sink = &view.sink;
     let elapsed = Duration::from_secs(elapsed.as_secs());
@@ -33,5 +34,10 @@ pub(super) fn print(config: &Config, view: &View, elapsed: Duration) -> Result<(
     report.push_str(&format!(
         "next: feedtape query {database} \"SELECT market, side, price, quantity, time_utc FROM trades ORDER BY time DESC LIMIT 10\"\n"
     ));
-    super::super::written(io::stdout().write_all(report.as_bytes())).map(drop)
+    let mut standard = Standard::output();
+    match standard.take(report.as_bytes()).and_then(|_| standard.flush(LAST_WORDS_WAIT)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        Err(error) => warn!(%error, "all is stored, but the report can not be written to standard output"),
+    }
 }
