@@ -21,4 +21,5 @@ mod recording;
 mod rows;
 mod script;
 mod server;
+mod snapshots;
 mod together;
