@@ -111,3 +111,50 @@ impl Side {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::books::Map;
+    use crate::store::books::event::Change;
+
+    /// A book of orders: id, price, quantity.
+    fn book(orders: &[(i64, Option<i64>, i64)]) -> Kept {
+        let mut kept = Kept { orders: Map::default(), stream: None, at: 0, since: 0 };
+        for (order, price, quantity) in orders {
+            let change = Change::Stated { order: Id::Int(*order), price: *price, quantity: Some(*quantity) };
+            kept.apply(&BookEvent { id: 1, instrument: 1, at: 1, change });
+        }
+        kept
+    }
+
+    fn difference(before: &Kept, after: &Kept, side_orders_max: Option<i64>) -> [usize; 3] {
+        let Difference { appeared, vanished, changed } = Difference::between(before, after, side_orders_max);
+        [appeared, vanished, changed]
+    }
+
+    #[test]
+    fn orders_that_came_went_and_changed_are_counted() {
+        let before = book(&[(1, Some(10), 5), (2, Some(9), 5), (3, Some(20), -5), (4, Some(21), -5), (5, Some(8), 0)]);
+        let after = book(&[(1, Some(10), 4), (2, Some(9), 5), (4, Some(22), -5), (6, Some(19), -1), (7, Some(7), 0)]);
+        // What has nothing left is on its way out: neither 5, which goes, nor 7, which comes, is an order.
+        assert_eq!(difference(&before, &after, None), [1, 1, 2]);
+        assert_eq!(difference(&before, &before, None), [0, 0, 0]);
+    }
+
+    #[test]
+    fn an_order_beyond_the_last_that_a_full_side_shows_may_still_be_there() {
+        let before = book(&[(1, Some(10), 5), (2, Some(8), 5), (3, Some(7), 5), (4, Some(20), -5), (5, Some(23), -5)]);
+        let after = book(&[(1, Some(10), 5), (6, Some(8), 1), (4, Some(20), -5), (7, Some(23), -1)]);
+        // Two of a side are all that is shown: what is at the last price or beyond may be behind it.
+        assert_eq!(difference(&before, &after, Some(2)), [2, 0, 0]);
+        // Where a side has room, or shows beyond it, what is missing is gone.
+        assert_eq!(difference(&before, &after, Some(3)), [2, 3, 0]);
+        let further = book(&[(1, Some(10), 5), (6, Some(6), 1), (4, Some(20), -5), (7, Some(24), -1)]);
+        assert_eq!(difference(&before, &further, Some(2)), [2, 3, 0]);
+        // Of a price that no integer holds, nobody knows where it is.
+        let odd = book(&[(1, Some(10), 5), (8, None, 5), (9, None, -5)]);
+        assert_eq!(difference(&odd, &after, Some(2)), [3, 0, 0]);
+        assert_eq!(difference(&odd, &after, None), [3, 2, 0]);
+    }
+}

@@ -72,3 +72,55 @@ impl Span {
         list
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The spans of a chunk that ends with event 99 of frame 900: instrument, first, last, frames.
+    fn written(chunk: &Chunk) -> Vec<(i64, i64, i64, Option<String>)> {
+        let file = Connection::open_in_memory().unwrap();
+        file.execute_batch(
+            "CREATE TABLE book_span (instrument, first, last, frames); INSERT INTO book_span VALUES (0, 1, NULL, NULL)",
+        )
+        .unwrap();
+        chunk.write(&file, 900 << EVENT_BITS | 99).unwrap();
+        let mut select = file.prepare("SELECT instrument, first, last, frames FROM book_span ORDER BY rowid").unwrap();
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, Option<_>>(2)?, row.get(3)?)));
+        let rows: Vec<(i64, i64, Option<i64>, Option<String>)> = rows.unwrap().map(Result::unwrap).collect();
+        assert_eq!((rows[0].0, rows[0].1), (0, (900 << EVENT_BITS | 99) + 1), "what is open begins behind it");
+        rows.into_iter()
+            .skip(1)
+            .map(|(instrument, first, last, frames)| (instrument, first, last.unwrap(), frames))
+            .collect()
+    }
+
+    #[test]
+    fn an_instrument_with_few_events_has_its_frames_listed_from_its_first_on() {
+        let mut chunk = Chunk::default();
+        for (instrument, frame, n) in [(7, 50, 1), (3, 50, 2), (7, 50, 3), (7, 52, 1), (7, 59, 8)] {
+            assert!(!chunk.add(instrument, frame << EVENT_BITS | n));
+        }
+        let id = |frame: i64, n: i64| frame << EVENT_BITS | n;
+        assert_eq!(
+            written(&chunk),
+            [(3, id(50, 2), id(50, 2), Some("[0]".to_owned())), (7, id(50, 1), id(59, 8), Some("[0,2,9]".to_owned()))]
+        );
+    }
+
+    #[test]
+    fn an_instrument_with_many_events_is_looked_at_in_a_line_and_a_full_chunk_is_told() {
+        let mut chunk = Chunk::default();
+        for n in 0..255 {
+            chunk.add(1, n << EVENT_BITS);
+            chunk.add(2, n << EVENT_BITS);
+        }
+        chunk.add(2, 255 << EVENT_BITS);
+        let listed: Vec<_> = written(&chunk).into_iter().map(|(instrument, .., frames)| (instrument, frames)).collect();
+        let [(1, Some(frames)), (2, None)] = listed.as_slice() else { panic!("{listed:?}") };
+        assert_eq!(frames.split(',').count(), 255);
+        let rest = CHUNK_EVENTS - 2 * 255 - 1;
+        let full: Vec<_> = (0..rest).filter(|n| chunk.add(3, (*n as i64) << EVENT_BITS)).collect();
+        assert_eq!(full, [rest - 1]);
+    }
+}
