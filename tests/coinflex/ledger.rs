@@ -136,6 +136,53 @@ fn what_orders_need_must_be_reserved() {
 }
 
 #[test]
+fn of_each_bid_one_unit_less_may_be_reserved_and_of_an_ask_none() {
+    let asking = br#"{"method":"GetBalances","tag":50}"#;
+    // Two bids need 500 and 200.
+    let told = [balance(65_283, COUNTER - 200), order("OrderOpened", 2, 40, 50_000)];
+    for (reserved, is_found) in [(700, false), (698, false), (697, true)] {
+        let mut script = account_of_ours();
+        assert_eq!(findings(&mut script, &told), NOTHING);
+        script.give(&Input::Sent(asking));
+        let lines = findings(&mut script, &[balances(50, reserved)]);
+        let what = format!("reserved_balance in s0: open orders need 700 of asset 65283, and {reserved} is reserved");
+        assert_eq!(lines.contains(&what), is_found, "{reserved}: {lines:?}");
+    }
+    // An ask sets aside the base asset, of which nothing is said to be reserved.
+    let mut script = account_of_ours();
+    let ask = [balance(63_488, 9_999_999), order("OrderOpened", 3, -1, 90_000)];
+    assert_eq!(findings(&mut script, &ask), NOTHING);
+    script.give(&Input::Sent(asking));
+    let lines = findings(&mut script, &[balances(50, 500)]);
+    assert!(
+        lines.iter().any(|line| line.ends_with("open orders need 1 of asset 63488, and 0 is reserved")),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn a_list_of_orders_is_as_old_as_its_question() {
+    let asking = [br#"{"method":"GetOrders","tag":50}"#.as_slice(), br#"{"method":"GetBalances","tag":51}"#];
+    let mut script = account_of_ours();
+    script.give(&Input::Sent(asking[0]));
+    // Meanwhile one is cancelled and another one opened, of which the list says nothing yet.
+    let meanwhile = [
+        order("OrderClosed", 1, 100, 50_000),
+        balance(65_283, COUNTER + 500),
+        balance(65_283, COUNTER + 100),
+        order("OrderOpened", 2, 80, 50_000),
+        orders(50),
+    ];
+    assert_eq!(findings(&mut script, &meanwhile), NOTHING);
+    for (reserved, is_found) in [(400, false), (300, true)] {
+        let mut lines = script.give(&Input::Sent(asking[1]));
+        lines.extend(findings(&mut script, &[balances(51, reserved)]));
+        let what = format!("reserved_balance in s0: open orders need 400 of asset 65283, and {reserved} is reserved");
+        assert_eq!(lines.contains(&what), is_found, "{lines:?}");
+    }
+}
+
+#[test]
 fn available_and_reserved_must_be_the_total() {
     let mut script = account_of_ours();
     script.give(&Input::Sent(br#"{"method":"GetBalances","tag":50}"#));

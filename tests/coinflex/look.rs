@@ -189,7 +189,10 @@ fn a_look_that_is_refused_or_not_answered_ends_without_showing_anything() {
     script.receive(r#"{"error_code":1,"error_msg":"You specified an invalid asset pair.","tag":1}"#);
     assert!(matches!(&script.wishes[..], [Action::Close { detail, .. }] if detail == "looked"), "{:?}", script.wishes);
     let mut script = looking(&["XBT:USDT"]);
+    assert_eq!(script.receive(r#"{"tag":1}"#), NOTHING, "what has no error code answers nothing");
+    let asked_at = script.now;
     script.wait();
+    assert_eq!(script.now, asked_at + 10 * SECOND);
     assert!(
         matches!(&script.wishes[..], [Action::Close { detail, .. }] if detail == "no reply in time"),
         "{:?}",

@@ -203,6 +203,10 @@ pub fn line(event: &Event) -> Option<String> {
             patch(&ticker.low),
             patch(&ticker.high)
         ),
+        Event::BookSnapshot(book) if !book.has_orders => {
+            let levels = book.orders.iter().map(|level| format!(" {}@{}", text(&level.quantity), price(&level.price)));
+            format!("depth m{}:{}", book.market.0, levels.collect::<String>())
+        }
         Event::BookSnapshot(book) => {
             format!("book m{} from {:?}: {} orders", book.market.0, book.events_from, book.orders.len())
         }

@@ -78,11 +78,18 @@ fn after_the_login_come_the_account_and_then_everything_else() {
 #[test]
 fn a_refused_login_stops_logins_and_public_streams_go_on() {
     for (reply, hint) in [
-        (r#"{"error_code":1,"error_msg":"There is no such user.","tag":1}"#, "user_id"),
-        (r#"{"error_code":7,"error_msg":"You sent an incorrect login cookie.","tag":1}"#, "cookie"),
+        (r#"{"error_code":1,"error_msg":"There is no such user.","tag":1}"#, "there is no such user: check user_id ("),
+        (
+            r#"{"error_code":7,"error_msg":"You sent an incorrect login cookie.","tag":1}"#,
+            "the cookie is wrong: check cookie (",
+        ),
         (
             r#"{"error_code":7,"error_msg":"You sent an incorrect signature. This probably means you used a wrong passphrase.","tag":1}"#,
-            "passphrase",
+            "the signature is wrong: check passphrase (and user_id) (",
+        ),
+        (
+            r#"{"error_code":7,"error_msg":"No.","tag":1}"#,
+            "the login was refused: check user_id, cookie and passphrase (",
         ),
     ] {
         let mut script = Script::connected(account_plan(&[("WatchOrders", &["XBT:USDT"])]), Some(account()));
@@ -90,10 +97,12 @@ fn a_refused_login_stops_logins_and_public_streams_go_on() {
         let lines = script.receive(reply);
         assert!(lines[1].starts_with("login refused"), "{lines:?}");
         let [Action::StopLogins { reason }] = script.wishes.as_slice() else { panic!("{:?}", script.wishes) };
-        assert!(reason.contains(hint), "{reason}");
+        assert!(reason.starts_with(hint), "{reason}");
         assert!(script.sent[1].contains("WatchOrders"));
         let lines = script.receive(r#"{"error_code":0,"tag":2,"orders":[]}"#);
         assert_eq!(lines.last().unwrap(), "s1 consistent");
+        // Nor when another plan comes that says nothing else of it.
+        script.give(&Input::Replanned(Arc::new(account_plan(&[("WatchOrders", &["XBT:USDT"])]))));
         assert_eq!(script.sent.len(), 2, "no second login");
     }
 }
@@ -309,6 +318,8 @@ fn what_is_not_understood_is_told_and_nothing_is_lost_over_it() {
         (r#"{"hello":1}"#, "unknown_shape []"),
         ("[1,2]", "unknown_shape []"),
         ("{\"a\":", "invalid_json [line 1 column 5]"),
+        ("[1,", "invalid_json [line 1 column 0]"),
+        ("nil", "invalid_json [line 1 column 2]"),
         (r#"{"notice":"BalanceChanged","asset":1,"asset":63488,"balance":1}"#, "duplicate_field [asset]"),
     ] {
         let lines = script.receive(frame);
@@ -467,7 +478,7 @@ fn what_is_polled_by_rest_is_rows_and_coverage_too() {
         error: None,
     };
     let depth = Input::Rest(answer(1, Some(200)), br#"{"bids":[[5,6]],"asks":[[7,8],[9,1]]}"#.into());
-    assert_eq!(script.give(&depth), ["asked s1", "book m0 from None: 3 orders", "acknowledged s1", "s1 consistent"]);
+    assert_eq!(script.give(&depth), ["asked s1", "depth m0: 6@5 -8@7 -1@9", "acknowledged s1", "s1 consistent"]);
     let ticker = r#"{"base":63520,"counter":65283,"name":"ETH:USDT","last":1,"bid":null,"ask":2,"low":1,"high":3,"volume":4,"time":5}"#;
     for (n, text) in [(0, format!("[{ticker}]")), (2, ticker.to_owned())] {
         let lines = script.give(&Input::Rest(answer(n, Some(200)), text.into_bytes().into()));
@@ -476,6 +487,78 @@ fn what_is_polled_by_rest_is_rows_and_coverage_too() {
     }
     let lines = script.give(&Input::Rest(answer(0, Some(404)), b"".into()));
     assert_eq!(lines, ["s0 gap refused", "refused s0 404"]);
+}
+
+#[test]
+fn what_is_polled_and_answered_late_goes_on_in_its_rhythm() {
+    let mut with = plan(&[]);
+    with.poll = vec![poll("tickers", 9), PollPlan { asset: None, ..poll("depth", 5) }];
+    with.poll[1].markets = vec![MarketPattern::parse("XBT:USDT").unwrap()];
+    let mut script = Script::connected(with, None);
+    script.receive(WELCOME);
+    let start = script.now;
+    let paths = |script: &mut Script| -> Vec<String> {
+        let path = |wish| match wish {
+            Action::Rest(request) => request.path,
+            other => panic!("{other:?}"),
+        };
+        script.wishes.drain(..).map(path).collect()
+    };
+    let answer = |script: &mut Script, request, path: &str, body: &[u8]| {
+        let answer = RestAnswer { request, path: format!("GET {path}"), status: Some(200), error: None };
+        script.give(&Input::Rest(answer, body.into()));
+    };
+    assert_eq!(paths(&mut script), ["tickers/", "depth/63488:65283"]);
+    // What is on its way is not asked for again.
+    answer(&mut script, 1, "depth/63488:65283", br#"{"bids":[],"asks":[]}"#);
+    script.wait();
+    assert_eq!((script.now - start, paths(&mut script)), (5 * SECOND, vec!["depth/63488:65283".to_owned()]));
+    assert_eq!(script.session.deadline(), None, "both are on their way");
+    script.now = start + 20 * SECOND;
+    answer(&mut script, 0, "tickers/", b"[]");
+    assert_eq!(paths(&mut script), ["tickers/"], "it has been due twice since");
+    answer(&mut script, 3, "tickers/", b"[]");
+    script.wait();
+    assert_eq!((script.now - start, paths(&mut script)), (27 * SECOND, vec!["tickers/".to_owned()]));
+}
+
+#[test]
+fn an_account_that_is_no_longer_wanted_ends_and_nothing_else_does() {
+    let with = account_plan(&[("WatchOrders", &["XBT:USDT"])]);
+    let mut script = Script::connected(with, Some(account()));
+    script.receive_all(&[WELCOME, r#"{"error_code":0,"tag":1}"#, r#"{"error_code":0,"tag":2,"balances":[]}"#]);
+    script.receive_all(&[r#"{"error_code":0,"tag":3,"orders":[]}"#, r#"{"error_code":0,"tag":4,"orders":[]}"#]);
+    let lines = script.give(&Input::Replanned(Arc::new(plan(&[("WatchOrders", &["XBT:USDT"])]))));
+    assert_eq!(lines.iter().filter(|line| line.contains("gap")).collect::<Vec<_>>(), ["s0 gap reconfigured"]);
+}
+
+#[test]
+fn numbers_of_all_markets_are_in_doubt_when_one_has_another_scale() {
+    let mut with = plan(&[]);
+    with.poll = vec![poll("tickers", 9)];
+    let mut script = Script::connected(with, None);
+    script.receive(WELCOME);
+    let answer = RestAnswer { request: 0, path: "GET tickers/".to_owned(), status: Some(200), error: None };
+    let tickers = br#"[{"base":63520,"counter":65283,"last":1,"bid":null,"ask":2,"low":1,"high":3,"volume":4}]"#;
+    let lines = script.give(&Input::Rest(answer, tickers.into()));
+    assert_eq!(lines.last().unwrap(), "s0 consistent");
+    let mut list = catalog();
+    let places = &mut list.markets.iter_mut().find(|market| market.name == "ETH:USDT").unwrap().price_places;
+    *places = places.map(|places| places + 1);
+    assert_eq!(script.give(&Input::Catalog(Arc::new(list))), ["s0 unverifiable"]);
+}
+
+#[test]
+fn an_answer_without_a_tag_is_of_the_only_command_without_one() {
+    let mut script = Script::connected(plan(&[]), None);
+    script.receive(WELCOME);
+    let watch = |counter| format!(r#"{{"method":"WatchOrders","base":63488,"counter":{counter},"watch":true}}"#);
+    let answer = r#"{"error_code":0,"orders":[]}"#;
+    script.give(&Input::Sent(watch(65_283).as_bytes()));
+    assert_eq!(script.receive(answer)[0], "reply WatchOrders Some(0)");
+    script.give(&Input::Sent(watch(65_283).as_bytes()));
+    script.give(&Input::Sent(watch(63_520).as_bytes()));
+    assert_eq!(script.receive(answer)[0], "reply ? Some(0)", "of which of them nobody can tell");
 }
 
 #[test]

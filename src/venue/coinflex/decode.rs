@@ -422,6 +422,32 @@ mod tests {
     }
 
     #[test]
+    fn a_field_of_another_type_than_its_own_is_none_and_the_rest_is_read() {
+        let values =
+            ["null", "true", "false", "5", "-5", "1.5", "1e400", "\"x\"", "[]", "[{},{}]", "{}", "{\"a\":{\"b\":[1]}}"];
+        for value in values {
+            let frame = format!(r#"{{"error_msg":{value},"orders":{value},"balances":7,"id":9}}"#);
+            let message = decode(&frame).unwrap_or_else(|error| panic!("{value}: {error}"));
+            assert_eq!(message.error_message.as_deref(), (value == "\"x\"").then_some("x"), "{value}");
+            assert_eq!(message.fields.int(Key::Id), Some(9), "{value}");
+            let frame = format!(r#"{{"orders":{value},"price":{value},"id":9}}"#);
+            let message = decode(&frame).unwrap_or_else(|error| panic!("{value}: {error}"));
+            let list = message.list.map(|list| list.len());
+            assert_eq!(list, if value.starts_with('[') { Some(value.matches("{}").count()) } else { None }, "{value}");
+            let price = match value {
+                "null" => Field::Null,
+                "true" => Field::Bool(true),
+                "false" => Field::Bool(false),
+                "5" => Field::Int(5),
+                "-5" => Field::Int(-5),
+                "1.5" | "1e400" => Field::Wide,
+                _ => Field::Other,
+            };
+            assert_eq!((message.fields.get(Key::Price), message.fields.int(Key::Id)), (price, Some(9)), "{value}");
+        }
+    }
+
+    #[test]
     fn anything_but_one_object_is_refused() {
         for text in ["", "{", "{}{}", "[]", "3", "\u{feff}{}", "{'a':1}", r#"{"a":NaN}"#, r#"{"notice":"\ud800"}"#] {
             assert!(decode(text).is_err(), "{text:.40}");
