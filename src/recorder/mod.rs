@@ -3,6 +3,8 @@
 mod reload;
 mod source;
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -117,6 +119,7 @@ impl Recorder {
         };
         let mut store = Store::open(settings)?;
         store.limit_wal(config.max_wal_size);
+        tell_of_readers(&config.database);
         let recording = Reader::open(&config.database)?;
         for beginning in &mut beginnings {
             beginning.recall(&recording, clock)?;
@@ -203,6 +206,16 @@ impl Recorder {
             running.end().await;
         }
         outcome
+    }
+}
+
+/// Says so where a database that was there before is open to others than its owner and its group's readers.
+fn tell_of_readers(path: &Path) {
+    // Whoever opened it will say so if it is gone.
+    let mode = std::fs::metadata(path).map_or(0, |file| file.mode() & 0o777);
+    if mode & 0o137 != 0 {
+        let mode = format!("{mode:04o}");
+        warn!(database = %path.display(), mode, "others have access to what is recorded; chmod 600 it");
     }
 }
 

@@ -1,5 +1,6 @@
 //! What kills other recorders: the program as a child process, killed, stopped, starved and lied to by its disk.
 
+mod canary;
 mod clock;
 mod descriptors;
 mod disk;
@@ -19,3 +20,4 @@ mod reload;
 mod rows;
 mod scene;
 mod secrets;
+mod wire;

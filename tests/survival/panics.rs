@@ -1,6 +1,6 @@
 //! A panic, wherever it happens.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use feedtape::config::Config;
@@ -39,15 +39,20 @@ fn the_process_that_panics() {
     });
 }
 
+/// That process, not started yet.
+pub fn process_that_panics(config: &Path, place: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "panics::the_process_that_panics", "--ignored", "--nocapture"]);
+    command.env(CONFIG, config).env(WHERE, place);
+    command
+}
+
 #[test]
 fn a_panic_anywhere_ends_the_process_with_70_and_what_was_reported_is_there() {
     for place in ["task", "thread", "arbiter", "main"] {
         let scene = Scene::new();
         let config = scene.config(&scene.path("test.db"), "");
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "panics::the_process_that_panics", "--ignored", "--nocapture"]);
-        command.env(CONFIG, &config).env(WHERE, place);
-        let (reported, status, told) = Recorder::start(command).end();
+        let (reported, status, told) = Recorder::start(process_that_panics(&config, place)).end();
         assert_eq!(status.code(), Some(70), "{place}: {told}");
         assert!(!reported.is_empty(), "{place}");
         Recording::open(&scene.path("test.db")).has_all(&reported, place);
