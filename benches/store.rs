@@ -50,6 +50,7 @@ impl Feed {
             source: "bench".into(),
             venue: "coinflex".into(),
             url: "wss://localhost/v1".to_owned(),
+            user: None,
         };
         feed.push(RecordKind::Connecting, "{}", vec![Event::Session(connecting)]);
         for market in 0..MARKETS {

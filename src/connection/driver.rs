@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::{info, warn};
 
 use super::backoff::Backoff;
-use super::live::{Happening, Link, Live, happens};
+use super::live::{Happening, Link, Live, Recorded, happens};
 use super::logins::{Logins, Withheld};
 use super::outlet::Outlet;
 use super::rest::Rest;
@@ -179,8 +179,13 @@ impl Driver {
             if let Some(closed) = self.act(live) {
                 return Ok(Some((n, closed)));
             }
-            if self.outlet.wants(live.tape.batch()) && self.outlet.has_room() {
+            if live.login.as_ref().is_some_and(|login| login.batch.is_none()) {
+                self.ship_login(live).await;
+            } else if self.outlet.wants(live.tape.batch()) && self.outlet.has_room() {
                 self.ship(live).await;
+            }
+            if let Some(closed) = self.send_login(live) {
+                return Ok(Some((n, closed)));
             }
         }
         self.watch_window(lives);
@@ -265,6 +270,7 @@ impl Driver {
             opened_at: None,
             complete_at: None,
             login_at,
+            login: None,
         }
     }
 
@@ -291,8 +297,10 @@ impl Driver {
         let stall = stall.filter(|_| !self.config.progress.is_stalled());
         let of_session = |live: &Live| {
             // What a session waits for may be in the socket, unread.
-            let due = self.full_since.is_none().then(|| [live.tape.deadline(), self.ships_at(live)]);
-            due.into_iter().flatten().chain([live.login_at]).flatten().min()
+            let waits = self.full_since.is_none() && live.login.is_none();
+            let deadline = live.tape.deadline().filter(|_| waits);
+            let ships_at = self.ships_at(live).filter(|_| self.full_since.is_none());
+            [deadline, ships_at, live.login_at].into_iter().flatten().min()
         };
         let turn = self.turned_at.mono + nanos(TURN);
         let due = lives.iter().filter_map(of_session).chain(stall).chain(self.renew_at).chain([turn]).min();
@@ -336,7 +344,8 @@ impl Driver {
             if self.full_since.is_some() {
                 continue;
             }
-            if is_due(live.tape.deadline()) {
+            // The answer to a login that has not gone out is not overdue.
+            if is_due(live.tape.deadline()) && live.login.is_none() {
                 live.tape.feed(at, &Input::Timer);
             }
             if is_due(self.ships_at(live)) {
@@ -377,7 +386,7 @@ impl Driver {
                 }
                 Action::StopLogins { reason } => {
                     warn!(source = live.plan.source, reason, "logins stopped");
-                    self.logins.stop(reason);
+                    self.logins.stop(reason, self.config.clock.now().mono);
                     self.config.progress.stop_logins();
                 }
                 Action::DelayLogins { until } => self.logins.delay(until),
@@ -402,6 +411,9 @@ impl Driver {
                 return None;
             }
             self.logins.spend(at.mono);
+            live.tape.feed(at, &Input::Sent(outgoing.journal.as_bytes()));
+            live.login = Some(Recorded { text: outgoing.text.clone(), batch: None });
+            return None;
         }
         let text = Bytes::copy_from_slice(outgoing.text.expose().as_bytes());
         if let Err(closed) = socket.send(Message::Text(text)) {
@@ -409,6 +421,24 @@ impl Driver {
         }
         live.tape.feed(at, &Input::Sent(outgoing.journal.as_bytes()));
         None
+    }
+
+    /// Ships the record of a login, which waits for it to be durable.
+    async fn ship_login(&mut self, live: &mut Live) {
+        let spare = self.outlet.spare();
+        let mut batch = live.tape.ship(spare);
+        batch.await_it();
+        let number = self.outlet.ship(batch).await;
+        if let Some(login) = &mut live.login {
+            login.batch = Some(number);
+        }
+    }
+
+    /// Sends a login whose record is durable: a process that dies at any moment has none that is not counted.
+    fn send_login(&self, live: &mut Live) -> Option<Closed> {
+        let login = live.login.take_if(|login| login.batch.is_some_and(|batch| self.outlet.is_durable(batch)))?;
+        let Link::Open(socket) = &mut live.link else { return None };
+        socket.send(Message::Text(Bytes::copy_from_slice(login.text.expose().as_bytes()))).err()
     }
 
     fn replan(&mut self, lives: &mut [Live], plan: Plan) -> Option<Closed> {

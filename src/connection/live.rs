@@ -11,6 +11,7 @@ use super::Progress;
 use super::rests::Rests;
 use super::socket::{Message, Socket};
 use crate::clock::nanos;
+use crate::crypto::Secret;
 use crate::journal::{Closed, Input, Plan, RestAnswer, Tape};
 use crate::model::{Stamp, Timestamp};
 
@@ -26,6 +27,15 @@ pub(super) struct Live {
     pub(super) complete_at: Option<i64>,
     /// When a login that was withheld may be tried.
     pub(super) login_at: Option<i64>,
+    /// A login that goes out when its record is durable.
+    pub(super) login: Option<Recorded>,
+}
+
+/// A login of which there is a record, so that it counts whatever happens to the process.
+pub(super) struct Recorded {
+    pub(super) text: Secret,
+    /// The batch with its record, once that is shipped.
+    pub(super) batch: Option<u64>,
 }
 
 /// The way to the venue.

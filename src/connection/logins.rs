@@ -1,6 +1,7 @@
 //! Whether a source may log in: a budget across restarts, and what the venue has said.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::nanos;
@@ -11,36 +12,72 @@ pub const LOGINS_PER_HOUR_MAX: usize = 60;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Counts logins against [`LOGINS_PER_HOUR_MAX`].
+/// A login that was refused for good counts as so many: wrong credentials are tried six times an hour, however often the
+/// recorder is started, and the right ones at once.
+const REFUSED_LOGIN_COST: usize = 10;
+
+/// Counts the logins of one user, or of one source where users are not known, against [`LOGINS_PER_HOUR_MAX`]. Clones count
+/// together.
 #[derive(Clone, Debug, Default)]
-pub struct LoginBudget {
-    /// Their times by the monotonic clock, the oldest first. Negative before the process.
-    spent: VecDeque<i64>,
+pub struct LoginBudget(Arc<Mutex<Spent>>);
+
+/// Times by the monotonic clock, negative before the process.
+#[derive(Debug, Default)]
+struct Spent {
+    /// Those of logins, the oldest first.
+    at: VecDeque<i64>,
+    /// The venue wants no login before that.
+    not_before: Option<i64>,
 }
 
 impl LoginBudget {
-    /// A budget of which the logins of an earlier process are spent. One in the future, which a stepped clock makes
-    /// of it, counts as of now.
+    /// A budget of which the logins of an earlier process are spent.
     #[must_use]
     pub fn new(recent: impl IntoIterator<Item = Timestamp>, now: Stamp) -> Self {
-        let mut spent: Vec<_> =
-            recent.into_iter().map(|at| now.mono - now.wall.0.saturating_sub(at.0).max(0)).collect();
-        spent.sort_unstable();
-        Self { spent: spent.into() }
+        let budget = Self::default();
+        recent.into_iter().for_each(|at| budget.spend(mono(at, now), 1));
+        budget
     }
 
-    fn spend(&mut self, mono: i64) {
-        self.spent.push_back(mono);
+    /// A login was refused for good.
+    pub fn refuse(&self, at: Timestamp, now: Stamp) {
+        self.spend(mono(at, now), REFUSED_LOGIN_COST - 1);
+    }
+
+    /// The venue wanted no login for so long.
+    pub fn delay(&self, at: Timestamp, delay: Duration, now: Stamp) {
+        self.not_before(mono(at, now).saturating_add(nanos(delay)));
+    }
+
+    fn not_before(&self, mono: i64) {
+        let mut spent = self.lock();
+        spent.not_before = spent.not_before.max(Some(mono));
+    }
+
+    fn spend(&self, mono: i64, logins: usize) {
+        let mut spent = self.lock();
+        let place = spent.at.partition_point(|at| *at <= mono);
+        (0..logins).for_each(|_| spent.at.insert(place, mono));
     }
 
     /// When the next login may be made, by the monotonic clock; `None`: now.
-    fn free_at(&mut self, mono: i64) -> Option<i64> {
-        while self.spent.front().is_some_and(|spent| spent + nanos(HOUR) <= mono) {
-            self.spent.pop_front();
+    fn free_at(&self, mono: i64) -> Option<i64> {
+        let mut spent = self.lock();
+        while spent.at.front().is_some_and(|at| at + nanos(HOUR) <= mono) {
+            spent.at.pop_front();
         }
-        let first = self.spent.len().checked_sub(LOGINS_PER_HOUR_MAX)?;
-        self.spent.get(first).map(|spent| spent + nanos(HOUR))
+        let first = spent.at.len().checked_sub(LOGINS_PER_HOUR_MAX)?;
+        spent.at.get(first).map(|at| at + nanos(HOUR))
     }
+
+    fn lock(&self) -> MutexGuard<'_, Spent> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A time by the monotonic clock. One in the future, which a stepped clock makes of it, is now.
+fn mono(at: Timestamp, now: Stamp) -> i64 {
+    now.mono - now.wall.0.saturating_sub(at.0).max(0)
 }
 
 /// Why not to log in.
@@ -57,27 +94,27 @@ pub(super) struct Withheld {
 pub(super) struct Logins {
     budget: LoginBudget,
     stopped: Option<String>,
-    not_before: Option<i64>,
 }
 
 impl Logins {
     pub(super) fn new(budget: LoginBudget) -> Self {
-        Self { budget, stopped: None, not_before: None }
+        Self { budget, stopped: None }
     }
 
     /// A login goes out.
     pub(super) fn spend(&mut self, mono: i64) {
-        self.budget.spend(mono);
+        self.budget.spend(mono, 1);
     }
 
     /// The venue refused the account.
-    pub(super) fn stop(&mut self, reason: String) {
+    pub(super) fn stop(&mut self, reason: String, mono: i64) {
+        self.budget.spend(mono, REFUSED_LOGIN_COST - 1);
         self.stopped = Some(reason);
     }
 
     /// The venue wants none before that, by the monotonic clock.
     pub(super) fn delay(&mut self, until: i64) {
-        self.not_before = self.not_before.max(Some(until));
+        self.budget.not_before(until);
     }
 
     /// Why not to log in now; `None` if nothing speaks against it.
@@ -85,7 +122,7 @@ impl Logins {
         if let Some(reason) = &self.stopped {
             return Some(Withheld { reason: reason.clone(), until: None });
         }
-        if let Some(until) = self.not_before.filter(|until| *until > mono) {
+        if let Some(until) = self.budget.lock().not_before.filter(|until| *until > mono) {
             return Some(Withheld {
                 reason: "the venue said that logins come too rapidly".to_owned(),
                 until: Some(until),
@@ -134,7 +171,7 @@ mod tests {
         logins.delay(10 * SECOND);
         assert_eq!(logins.withheld(0).unwrap().until, Some(900 * SECOND));
         assert_eq!(logins.withheld(900 * SECOND), None);
-        logins.stop("look at the cookie".to_owned());
+        logins.stop("look at the cookie".to_owned(), 0);
         let refused = Withheld { reason: "look at the cookie".to_owned(), until: None };
         assert_eq!(logins.withheld(i64::MAX), Some(refused));
     }

@@ -50,7 +50,8 @@ impl Default for Flow {
     }
 }
 
-type Answer = (usize, Result<Written, SinkError>);
+/// The number of a batch, its size, and what became of it.
+type Answer = (u64, usize, Result<Written, SinkError>);
 
 /// Ships batches.
 pub(super) struct Outlet {
@@ -60,13 +61,17 @@ pub(super) struct Outlet {
     progress: Arc<Progress>,
     on_the_way: FuturesUnordered<Pin<Box<dyn Future<Output = Answer>>>>,
     unacknowledged: usize,
+    /// How many batches were shipped, and how many of them are durable: as many as the last that was answered for, for the
+    /// sink takes them in order.
+    shipped: u64,
+    durable: u64,
     spare: Vec<Batch>,
 }
 
 impl Outlet {
     pub(super) fn new(sink: Recipient<Write>, flow: Flow, traffic: Traffic, progress: Arc<Progress>) -> Self {
         let on_the_way = FuturesUnordered::new();
-        Self { sink, flow, traffic, progress, on_the_way, unacknowledged: 0, spare: Vec::new() }
+        Self { sink, flow, traffic, progress, on_the_way, unacknowledged: 0, shipped: 0, durable: 0, spare: Vec::new() }
     }
 
     /// Whether a batch has waited or grown enough to be shipped.
@@ -91,8 +96,15 @@ impl Outlet {
         self.spare.pop().unwrap_or_default()
     }
 
-    /// Ships a batch behind those shipped before.
-    pub(super) async fn ship(&mut self, batch: Batch) {
+    /// Whether that batch is durable, and all that were shipped before it.
+    pub(super) fn is_durable(&self, batch: u64) -> bool {
+        batch <= self.durable
+    }
+
+    /// Ships a batch behind those shipped before, and returns its number.
+    pub(super) async fn ship(&mut self, batch: Batch) -> u64 {
+        self.shipped += 1;
+        let number = self.shipped;
         let bytes = batch.bytes();
         self.unacknowledged += bytes;
         self.traffic.0.fetch_add(bytes, Relaxed);
@@ -100,22 +112,24 @@ impl Outlet {
         let request = self.sink.send(Write(batch));
         let mut answer: Pin<Box<dyn Future<Output = Answer>>> = Box::pin(async move {
             let gone = |_| Err(SinkError::Fatal("the sink has ended before its connections".to_owned()));
-            (bytes, request.await.unwrap_or_else(gone))
+            (number, bytes, request.await.unwrap_or_else(gone))
         });
         // A full mailbox takes a message when its request is first polled, so polling at once keeps the order.
         match poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await {
             Poll::Pending => self.on_the_way.push(answer),
             Poll::Ready(answer) => self.on_the_way.push(Box::pin(async { answer })),
         }
+        number
     }
 
     /// Waits for a batch to be durable; never, if none is on the way.
     pub(super) async fn acknowledged(&mut self) -> Result<(), SinkError> {
-        let Some((bytes, answer)) = self.on_the_way.next().await else { return std::future::pending().await };
+        let Some((number, bytes, answer)) = self.on_the_way.next().await else { return std::future::pending().await };
         self.unacknowledged -= bytes;
         self.traffic.0.fetch_sub(bytes, Relaxed);
         self.progress.set_unacknowledged(self.unacknowledged);
         let Written { spent } = answer?;
+        self.durable = self.durable.max(number);
         // As many as are on the way and will be missed, and none that one large frame has blown up.
         let kept = self.spare.iter().map(Batch::capacity).sum::<usize>();
         if kept <= self.unacknowledged + self.flow.batch_bytes_max && spent.capacity() <= 4 * self.flow.batch_bytes_max

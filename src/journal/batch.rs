@@ -36,6 +36,7 @@ pub struct Batch {
     heads: Vec<RecordHead>,
     bodies: Vec<u8>,
     events: Vec<(u32, Event)>,
+    is_awaited: bool,
 }
 
 impl Batch {
@@ -52,6 +53,18 @@ impl Batch {
         self.heads.clear();
         self.bodies.clear();
         self.events.clear();
+        self.is_awaited = false;
+    }
+
+    /// Marks it as one whose being durable is waited for: it is not to wait for others.
+    pub fn await_it(&mut self) {
+        self.is_awaited = true;
+    }
+
+    /// Whether its being durable is waited for.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.is_awaited
     }
 
     /// The session. An unused [`Batch::default`] belongs to the recorder.

@@ -379,6 +379,8 @@ pub enum SessionChange {
         venue: Arc<str>,
         /// Where to.
         url: String,
+        /// Who is to log in, on venues that number users.
+        user: Option<UserId>,
     },
     /// It only takes a second look at what another session records.
     Looking,

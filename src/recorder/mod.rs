@@ -25,7 +25,7 @@ use crate::store::{Reader, RunInfo, RunKind, Settings, Store};
 
 pub use reload::Changes;
 
-use source::{Beginning, Prepared, Running};
+use source::{Beginning, Budgets, Prepared, Running};
 
 /// How long a stop waits for a sink that cannot write.
 const STALL_WAIT: Duration = Duration::from_secs(3);
@@ -41,6 +41,7 @@ pub struct Recorder {
     /// The next session's id.
     sessions: Arc<AtomicI64>,
     traffic: Traffic,
+    budgets: Budgets,
     sink: SinkThread,
     view: View,
 }
@@ -121,8 +122,9 @@ impl Recorder {
         store.limit_wal(config.max_wal_size);
         tell_of_readers(&config.database);
         let recording = Reader::open(&config.database)?;
+        let mut budgets = Budgets::new();
         for beginning in &mut beginnings {
-            beginning.recall(&recording, clock)?;
+            beginning.recall(&recording, clock, &mut budgets)?;
         }
         let files: Vec<_> = config.files.iter().map(|file| file.display().to_string()).collect();
         let commit_interval = config.commit_interval;
@@ -137,6 +139,7 @@ impl Recorder {
             sources: Vec::new(),
             sessions: Arc::new(AtomicI64::new(begun.first_session.0)),
             traffic: Traffic::default(),
+            budgets,
             sink,
             view: View { clock, sink: progress, sources: Arc::default() },
         })

@@ -70,7 +70,7 @@ impl Recorder {
     }
 
     /// Finds out what changes, and prepares all of it that can fail.
-    async fn find_steps(&self, config: &Config, steps: &mut Steps) -> Result<(), Failure> {
+    async fn find_steps(&mut self, config: &Config, steps: &mut Steps) -> Result<(), Failure> {
         for source in &config.sources {
             if let Some(running) = self.sources.iter().find(|running| running.source.name == source.name)
                 && let Some(plan) = running.takes(source)?
@@ -82,7 +82,8 @@ impl Recorder {
                 continue;
             }
             let mut beginning = Beginning::new(source)?;
-            beginning.recall(&Reader::open(&self.config.database)?, self.view.clock)?;
+            let recording = Reader::open(&self.config.database)?;
+            beginning.recall(&recording, self.view.clock, &mut self.budgets)?;
             steps.prepared.push(beginning.prepare(self.view.clock).await?);
         }
         Ok(())

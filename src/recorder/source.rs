@@ -1,5 +1,6 @@
 //! One source: its registry and its connection.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
@@ -7,13 +8,13 @@ use std::time::Duration;
 use actix::{Actor, Addr};
 
 use crate::access::Access;
-use crate::clock::Clock;
+use crate::clock::{Clock, nanos};
 use crate::config::Source;
 use crate::connection::{self, BackoffPolicy, Connection, ConnectionConfig, Flow, LoginBudget, Traffic};
 use crate::exit::Failure;
 use crate::journal::Plan;
 use crate::message::{Ready, Replan, Stop, Subscribe};
-use crate::model::{Catalog, Listings, Timestamp};
+use crate::model::{Catalog, Listings, Stamp, Timestamp, UserId};
 use crate::registry::{self, Registry};
 use crate::sink::SinkActor;
 use crate::store::{Reader, StoreError};
@@ -26,6 +27,18 @@ const CATALOG_WAIT: Duration = Duration::from_secs(2);
 
 /// Logins older than this do not count against the budget.
 const LOGIN_WINDOW: Duration = Duration::from_secs(3600);
+
+/// Login budgets, by whose logins count together.
+pub(super) type Budgets = HashMap<LoginIdentity, LoginBudget>;
+
+/// Whose logins count together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum LoginIdentity {
+    /// Those of a user, by venue and number, whatever the sources are called.
+    User(&'static str, UserId),
+    /// Those of a source, by its name, where users have no number.
+    Source(String),
+}
 
 /// A source before it is started.
 pub(super) struct Beginning {
@@ -64,16 +77,38 @@ impl Beginning {
         Ok(Self { source: source.clone(), access, account, known, logins: LoginBudget::default() })
     }
 
-    /// Takes what the recording knows of it.
-    pub(super) fn recall(&mut self, recording: &Reader, clock: Clock) -> Result<(), StoreError> {
-        let (name, now) = (&self.source.name, clock.now());
+    /// Takes what the recording knows of it, and its share of a budget.
+    pub(super) fn recall(&mut self, recording: &Reader, clock: Clock, budgets: &mut Budgets) -> Result<(), StoreError> {
+        let name = &self.source.name;
         recording.check_venue(name, self.source.venue.name())?;
-        let window = i64::try_from(LOGIN_WINDOW.as_nanos()).unwrap_or(i64::MAX);
-        let logins = recording.recent_logins(name, Timestamp(now.wall.0.saturating_sub(window)))?;
         let listings = recording.listings(name)?;
         self.known = Listings { last: listings.last.clone().or(self.known.last.take()), ..listings };
-        self.logins = LoginBudget::new(logins, now);
+        let user = self.account.as_deref().and_then(Account::user);
+        let identity = match user {
+            Some(user) => LoginIdentity::User(self.source.venue.name(), user),
+            None => LoginIdentity::Source(name.clone()),
+        };
+        self.logins = match budgets.get(&identity) {
+            Some(budget) => budget.clone(),
+            None => budgets.entry(identity).or_insert(self.spent(recording, user, clock.now())?).clone(),
+        };
         Ok(())
+    }
+
+    /// The budget that earlier processes have left.
+    fn spent(&self, recording: &Reader, user: Option<UserId>, now: Stamp) -> Result<LoginBudget, StoreError> {
+        let Source { name, venue, timing, .. } = &self.source;
+        let since = Timestamp(now.wall.0.saturating_sub(nanos(LOGIN_WINDOW.max(timing.login_retry))));
+        let history = recording.recent_logins(name, venue.name(), user, since)?;
+        let budget = LoginBudget::new(history.sent, now);
+        for (at, code) in history.refused {
+            if Some(code) == venue.login_rate_code() {
+                budget.delay(at, timing.login_retry, now);
+            } else {
+                budget.refuse(at, now);
+            }
+        }
+        Ok(budget)
     }
 
     /// Starts its registry, waits a little for the catalog, and checks the configured names against it.

@@ -152,13 +152,17 @@ impl SinkActor {
             self.group_since = now;
         }
         self.group_bytes += batch.bytes();
+        let is_awaited = batch.is_awaited();
         self.group.push((batch, answer));
         if self.trouble.is_some() {
             return;
         }
         if let Err(error) = self.write_last() {
             self.fail(error, ctx);
-        } else if self.group_bytes >= GROUP_BYTES_MAX || elapsed(self.group_since.mono, now) >= self.group_age_max() {
+        } else if is_awaited
+            || self.group_bytes >= GROUP_BYTES_MAX
+            || elapsed(self.group_since.mono, now) >= self.group_age_max()
+        {
             self.commit(ctx);
         } else if self.commit_timer.is_none() {
             self.commit_timer = Some(ctx.run_later(self.commit_interval, |actor, ctx| {

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use crate::model::Timestamp;
+use crate::model::{Timestamp, UserId};
 
 use super::{Reader, StoreError};
 
@@ -23,21 +23,45 @@ impl Reader {
         }
     }
 
-    /// When a source sent logins, from `since` on.
+    /// The logins since then that count together: those of a user of a venue, whatever the source was called, and those of a
+    /// source. Where users have no number (API keys, wallets) the file does not know them, and the source is all there is.
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn recent_logins(&self, source: &str, since: Timestamp) -> Result<Vec<Timestamp>, StoreError> {
-        let read = || -> rusqlite::Result<Vec<Timestamp>> {
+    pub fn recent_logins(
+        &self,
+        source: &str,
+        venue: &str,
+        user: Option<UserId>,
+        since: Timestamp,
+    ) -> Result<LoginHistory, StoreError> {
+        let user = user.map(|user| user.to_string());
+        let read = || -> rusqlite::Result<LoginHistory> {
             // Only the commands since the first of the sessions in question are looked at, however long the file is.
-            let sql = "WITH recent AS (SELECT session.id FROM session JOIN source ON source.id = session.source \
-                 WHERE source.name = ?1 AND connecting_at >= ?2 - 86400000000000) \
-                 SELECT sent_at FROM command WHERE session IN recent AND method = 'Authenticate' AND sent_at >= ?2 \
-                 AND id >= (SELECT min(first_frame) << 22 FROM frame_span WHERE session IN recent)";
-            let mut statement = self.connection.prepare(sql)?;
-            let rows = statement.query_map(params![source, since.0], |row| row.get(0).map(Timestamp))?;
-            rows.collect()
+            let recent = "WITH recent AS (SELECT session.* FROM session JOIN source ON source.id = session.source \
+                 WHERE (source.name = ?1 OR (source.venue = ?2 AND session.user = ?3)) \
+                 AND (closed_at IS NULL OR closed_at >= ?4)) ";
+            let sent = "SELECT sent_at FROM command WHERE session IN (SELECT id FROM recent) \
+                 AND method IN ('Authenticate', 'login') AND sent_at >= ?4 \
+                 AND id >= (SELECT min(first_frame) << 22 FROM frame_span WHERE session IN (SELECT id FROM recent))";
+            let refused = "SELECT login_refused_at, login_error_code FROM recent WHERE login_refused_at >= ?4 \
+                 AND (authenticated_at IS NULL OR authenticated_at < login_refused_at)";
+            let what = params![source, venue, user, since.0];
+            let mut statement = self.connection.prepare(&format!("{recent}{sent}"))?;
+            let sent = statement.query_map(what, |row| row.get(0).map(Timestamp))?.collect::<Result<_, _>>()?;
+            let mut statement = self.connection.prepare(&format!("{recent}{refused}"))?;
+            let refused = statement.query_map(what, |row| Ok((Timestamp(row.get(0)?), row.get(1)?)))?;
+            Ok(LoginHistory { sent, refused: refused.collect::<Result<_, _>>()? })
         };
         read().map_err(|error| self.fault(error))
     }
+}
+
+/// Logins of an earlier process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoginHistory {
+    /// When they were sent.
+    pub sent: Vec<Timestamp>,
+    /// When the venue refused, with its code, and no login was accepted in that session afterwards.
+    pub refused: Vec<(Timestamp, i64)>,
 }

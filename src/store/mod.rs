@@ -37,6 +37,7 @@ pub use coverage::{Interval, StreamCoverage, Streams};
 pub use draft::Draft;
 pub use error::StoreError;
 pub use frames::{Frame, Frames, Selection};
+pub use history::LoginHistory;
 pub use migrate::{APPLICATION_ID, SCHEMA_VERSION};
 pub use open::Settings;
 pub use query::{Answer, Query, QueryError, Value};

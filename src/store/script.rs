@@ -102,6 +102,7 @@ pub(super) fn connecting() -> Event {
         source: "coinflex".into(),
         venue: "coinflex".into(),
         url: "wss://localhost/v1".to_owned(),
+        user: None,
     })
 }
 

@@ -64,6 +64,11 @@ pub trait Venue: Sync {
     /// A session, before its first input. Without an account it never asks to log in.
     fn session(&self, account: Option<Arc<Account>>) -> Box<dyn Session>;
 
+    /// The code by which it says that logins come too rapidly, and which refuses nobody for good.
+    fn login_rate_code(&self) -> Option<i64> {
+        None
+    }
+
     /// Makes sessions that take a second look at what others record, before their first input; `None` where that shows
     /// nothing.
     fn look(&self) -> Option<fn() -> Box<dyn Session>> {

@@ -142,11 +142,16 @@ impl<K> Streams<K> {
         !std::mem::replace(&mut entry.is_wanted, true)
     }
 
-    /// The connection is gone: what was sent is over, and in a gap from here on, or since the link or something of the
-    /// stream was last heard; so is what is wanted. What is not wanted any more stays so, though it was still being sent.
+    /// The connection is gone: what was sent is over, and in a gap from here on; so is what is wanted. What is not wanted
+    /// any more stays so, though it was still being sent. What was covered on a link that gave out is in a gap since the
+    /// link, or something of the stream, was last heard.
     pub(in crate::venue) fn end(&mut self, stream: StreamRef, at: Timestamp, closed: &Closed, events: &mut Vec<Event>) {
+        let is_covered = matches!(self.state(stream), Some(Coverage::Covered(_)));
         let entry = self.get_mut(stream);
-        let at = closed.heard_at.map_or(at, |heard_at| Some(heard_at).max(entry.last_at).unwrap_or(at).min(at));
+        let at = match closed.heard_at {
+            Some(heard_at) if is_covered => entry.last_at.map_or(heard_at, |last_at| last_at.max(heard_at)).min(at),
+            _ => at,
+        };
         let (gap, is_wanted) = (closed.cause.gap(), entry.is_wanted);
         let was_asked = std::mem::replace(&mut entry.asking, Asking::Idle) != Asking::Idle;
         if was_asked {

@@ -411,6 +411,28 @@ async fn another_plan_is_told_to_the_session_and_another_url_is_dialled_at_once(
 }
 
 #[actix::test]
+async fn a_login_goes_out_when_its_record_is_durable_and_not_before() {
+    let (sender, sent) = std::sync::mpsc::channel();
+    let peer = Peer::upgraded(move |mut conn| {
+        conn.write(&frame(TEXT, b"welcome"));
+        sender.send(conn.read_frame().unwrap()).unwrap();
+        conn.until_closed();
+    });
+    let mut setup = Setup::new(peer.url(), logging_in());
+    setup.account = Some(account());
+    setup.sink = FakeSink::shut();
+    let bench = setup.start();
+    bench.until_kept(1, RecordKind::Sent).await;
+    // What was sent would have come by then.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(sent.try_recv().is_err());
+    bench.sink.open();
+    let (kind, body) = tokio::task::spawn_blocking(move || sent.recv()).await.unwrap().unwrap();
+    assert_eq!((kind, body), (TEXT, b"login canary-signature".to_vec()));
+    bench.stop().await;
+}
+
+#[actix::test]
 async fn a_refused_account_is_not_tried_again() {
     let staying = |mut conn: Conn| {
         conn.upgrade(&frame(TEXT, b"welcome"));

@@ -6,6 +6,7 @@ mod descriptors;
 mod disk;
 mod kill;
 mod link;
+mod logins;
 #[path = "../support/machine.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod machine;

@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use feedtape::exchange::{Exchange, ExchangeConfig, Faults, ListingChoice, Running, Simulation};
-use feedtape::model::MarketPattern;
+use feedtape::crypto::Secret;
+use feedtape::exchange::{Account, Decimal, Exchange, ExchangeConfig, Faults, ListingChoice, Running, Simulation};
+use feedtape::model::{MarketPattern, UserId};
 use rusqlite::{Connection, OpenFlags};
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -61,6 +62,7 @@ impl Scene {
             traders: Some(traders),
             faults,
             listen,
+            accounts: vec![account()],
             ..ExchangeConfig::default()
         };
         Self { exchange: Exchange::start(config).unwrap(), folder: TempDir::new().unwrap() }
@@ -107,6 +109,16 @@ impl Scene {
             text += &format!("[[source.subscribe]]\nmethod = {method:?}\nmarkets = [\"XBT:USDT\"]\n");
         }
         text
+    }
+}
+
+/// Who can log in.
+fn account() -> Account {
+    Account {
+        id: UserId(9),
+        cookie: Secret::new("HGREqcILTz8blHa/jsUTVTNBJlg=".to_owned()),
+        passphrase: Secret::new("open sesame".to_owned()),
+        balances: [("XBT".to_owned(), Decimal("5".to_owned()))].into(),
     }
 }
 

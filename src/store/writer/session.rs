@@ -36,13 +36,14 @@ impl Group<'_> {
     pub(super) fn session(&mut self, change: &SessionChange) -> Written {
         let (id, at) = (self.session_id.0, self.at.0);
         match change {
-            SessionChange::Connecting { source, venue, url } => {
+            SessionChange::Connecting { source, venue, url, user } => {
                 let source = self.source_id(source, venue)?;
                 self.session.source = Some(source);
                 let run = self.run.ok_or_else(|| Fault::Contradiction("no run has begun".to_owned()))?;
+                let user = user.map(|user| user.to_string());
                 self.change(
-                    "INSERT INTO session (id, run, source, url, connecting_at) VALUES (?, ?, ?, ?, ?)",
-                    params![id, run.0, source, url, at],
+                    "INSERT INTO session (id, run, source, url, connecting_at, user) VALUES (?, ?, ?, ?, ?, ?)",
+                    params![id, run.0, source, url, at, user],
                 )
             }
             SessionChange::Looking => self.change("UPDATE session SET is_look = 1 WHERE id = ?", params![id]),
@@ -52,7 +53,8 @@ impl Group<'_> {
             SessionChange::Greeted => self.change("UPDATE session SET greeted_at = ? WHERE id = ?", params![at, id]),
             SessionChange::Authenticated { user } => {
                 let user = user.map(|user| user.to_string());
-                self.change("UPDATE session SET authenticated_at = ?, user = ? WHERE id = ?", params![at, user, id])
+                let sql = "UPDATE session SET authenticated_at = ?, user = coalesce(?, user) WHERE id = ?";
+                self.change(sql, params![at, user, id])
             }
             SessionChange::LoginRefused { code, message } => self.change(
                 "UPDATE session SET login_refused_at = ?, login_error_code = ?, login_error_message = ? WHERE id = ?",

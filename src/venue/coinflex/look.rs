@@ -45,6 +45,7 @@ impl LookSession {
             source: plan.source.as_str().into(),
             venue: plan.venue.as_str().into(),
             url: plan.url.clone(),
+            user: None,
         }));
         out.events.push(Event::Session(SessionChange::Looking));
     }

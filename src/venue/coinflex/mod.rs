@@ -81,6 +81,9 @@ impl Venue for CoinFlex {
     fn session(&self, account: Option<Arc<Account>>) -> Box<dyn Session> {
         Box::new(session::CoinFlexSession::new(account))
     }
+    fn login_rate_code(&self) -> Option<i64> {
+        Some(reply::TOO_RAPIDLY)
+    }
     fn look(&self) -> Option<fn() -> Box<dyn Session>> {
         Some(|| Box::new(look::LookSession::default()))
     }

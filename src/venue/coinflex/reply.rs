@@ -19,6 +19,9 @@ use super::request::{Method, Request};
 use super::session::{CoinFlexSession, Frame, Login, Phase};
 use crate::venue::streams::{Asking, nanos};
 
+/// "Your request could not be processed because you are making too many requests": the code of the venue's limits.
+pub(super) const TOO_RAPIDLY: i64 = 6;
+
 impl CoinFlexSession {
     /// A command went out.
     pub(super) fn sent(&mut self, seq: Seq, at: Stamp, frame: &[u8], out: &mut Output) {
@@ -268,7 +271,7 @@ impl CoinFlexSession {
 
     fn login_refused(&mut self, at: Stamp, code: i64, text: &str, out: &mut Output) {
         out.events.push(Event::Session(SessionChange::LoginRefused { code, message: text.to_owned() }));
-        if code == 6 {
+        if code == TOO_RAPIDLY {
             let until = at.mono.saturating_add(nanos(self.plan.timing.login_retry));
             self.login = Login::Due(until);
             out.actions.push(Action::DelayLogins { until });

@@ -121,6 +121,7 @@ impl CoinFlexSession {
             source: plan.source.as_str().into(),
             venue: plan.venue.as_str().into(),
             url: plan.url.clone(),
+            user: plan.user,
         }));
         self.link = LinkClock::new(plan.timing.silence);
         self.take_plan(at, plan, out);

@@ -171,6 +171,7 @@ impl<P: Protocol> Feed<P> {
             source: plan.source.as_str().into(),
             venue: plan.venue.as_str().into(),
             url: plan.url.clone(),
+            user: None,
         }));
         self.take_plan(at, plan, out);
         // The plan may say what they are.
@@ -184,7 +185,10 @@ impl<P: Protocol> Feed<P> {
         let is_withheld = plan.login_withheld.is_some();
         self.protocol.take_plan(plan);
         self.login = match self.login {
-            LoginState::Unwanted | LoginState::Due(_) if plan.wants_login() && is_withheld => LoginState::Refused,
+            // One that was wished for does not go out; one that did is answered all the same.
+            LoginState::Unwanted | LoginState::Due(_) | LoginState::Begun(_) if plan.wants_login() && is_withheld => {
+                LoginState::Refused
+            }
             LoginState::Unwanted if plan.wants_login() && !self.protocol.has_login() => LoginState::Done,
             LoginState::Unwanted if plan.wants_login() => LoginState::Due(at.mono),
             LoginState::Refused if was_withheld && !is_withheld => LoginState::Due(at.mono),
