@@ -49,27 +49,27 @@ pub fn check(path: &Path, connection: &Connection) -> Result<i64, StoreError> {
     }
 }
 
-/// Brings a file that [`check`] found to have `version` to the newest schema, each step in a transaction of its own.
+/// Brings a file that [`check`] found to have `version` to the newest schema, in one transaction.
 ///
 /// # Errors
-/// If a step fails; then the file has the version before that step.
+/// If a step fails; then the file is as it was.
 pub fn migrate(path: &Path, connection: &mut Connection, version: i64) -> Result<(), StoreError> {
     apply(path, connection, version, MIGRATIONS)
 }
 
 fn apply(path: &Path, connection: &mut Connection, version: i64, migrations: &[&str]) -> Result<(), StoreError> {
     let known = usize::try_from(version).unwrap_or(0);
-    for (index, migration) in migrations.iter().enumerate().skip(known) {
-        let mut step = || {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            transaction.execute_batch(migration)?;
-            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-            transaction.pragma_update(None, "user_version", index as i64 + 1)?;
-            transaction.commit()
-        };
-        step().map_err(|error| StoreError::of(path, error))?;
+    if known >= migrations.len() {
+        return Ok(());
     }
-    Ok(())
+    let mut migrate = || {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        migrations[known..].iter().try_for_each(|migration| transaction.execute_batch(migration))?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", migrations.len() as i64)?;
+        transaction.commit()
+    };
+    migrate().map_err(|error| StoreError::of(path, error))
 }
 
 #[cfg(test)]

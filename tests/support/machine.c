@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 
 /* In the order of `Switch` in machine.rs. */
 struct control {
-    long write_error;   /* errno of failing writes */
+    long write_error;   /* errno of failing writes; negative: the process is killed instead */
     long write_at;      /* 0: all of them fail; n: the nth only */
     long sync_error;
     long sync_at;
@@ -71,6 +72,8 @@ static int fails(long n, long error, long at) {
     if (!error || (at && at != n))
         return 0;
     __atomic_add_fetch(&control->fired, 1, __ATOMIC_SEQ_CST);
+    if (error < 0)
+        raise(SIGKILL);
     errno = (int)error;
     return 1;
 }

@@ -10,6 +10,7 @@ mod logins;
 #[path = "../support/machine.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod machine;
+mod migration;
 mod names;
 mod outputs;
 mod panics;

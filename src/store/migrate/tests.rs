@@ -8,14 +8,15 @@ const STEPS: &[&str] =
     &["CREATE TABLE one (x INTEGER) STRICT; INSERT INTO one VALUES (1);", "CREATE TABLE two (x) STRICT"];
 
 #[test]
-fn a_step_that_fails_leaves_the_version_before_it() {
+fn a_step_that_fails_leaves_the_file_as_it_was() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("tape.db");
     let mut connection = Connection::open(&path).unwrap();
     // The second step names no type, which STRICT refuses.
     assert!(apply(&path, &mut connection, 0, STEPS).is_err());
-    assert_eq!(ask_connection(&connection, "PRAGMA user_version"), "1");
-    assert_eq!(ask_connection(&connection, "SELECT name FROM sqlite_schema"), "one");
+    assert_eq!(ask_connection(&connection, "PRAGMA user_version"), "0");
+    assert_eq!(ask_connection(&connection, "SELECT name FROM sqlite_schema"), "");
+    apply(&path, &mut connection, 0, &STEPS[..1]).unwrap();
     let mended = [STEPS[0], "CREATE TABLE two (x INTEGER) STRICT"];
     apply(&path, &mut connection, 1, &mended).unwrap();
     assert_eq!(ask_connection(&connection, "PRAGMA user_version"), "2");
