@@ -2,6 +2,7 @@
 
 mod canary;
 mod clock;
+mod damage;
 mod descriptors;
 mod disk;
 mod kill;
