@@ -230,9 +230,7 @@ where
 {
     match addr.send(Stop).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => {
-            Err(Exit::InputOutput.because(format!("the last of what was received is not stored: {error}")))
-        }
+        Ok(Err(error)) => Err(error.exit().because(format!("the last of what was received is not stored: {error}"))),
         Err(error) => {
             warn!(%error, "an actor was gone before it was stopped");
             Ok(())

@@ -225,7 +225,7 @@ impl SinkActor {
 
     /// The sink could not write: keeps the group and tries again later, or gives up.
     fn fail(&mut self, cause: SinkError, ctx: &mut Context<Self>) {
-        if let SinkError::Fatal(_) = cause {
+        if let SinkError::Fatal(_) | SinkError::Damaged(_) = cause {
             self.give_up(&cause);
             return;
         }

@@ -8,6 +8,7 @@ pub use progress::{EventKind, Lag, Progress};
 
 use thiserror::Error;
 
+use crate::exit::Exit;
 use crate::journal::Batch;
 use crate::model::{Stamp, Timestamp};
 
@@ -79,4 +80,18 @@ pub enum SinkError {
     /// It will not work: the recorder must end.
     #[error("{0}")]
     Fatal(String),
+    /// What is stored is damaged: the recorder must end as well.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+impl SinkError {
+    /// How a recorder ends that cannot write because of it.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Damaged(_) => Exit::Data,
+            Self::Later(_) | Self::Reopen(_) | Self::Fatal(_) => Exit::InputOutput,
+        }
+    }
 }

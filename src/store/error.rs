@@ -181,6 +181,14 @@ impl StoreError {
     #[must_use]
     pub fn of(path: &Path, error: rusqlite::Error) -> Self {
         let path = path.to_owned();
+        if let rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::Utf8Error(..) = error
+        {
+            // Tables are STRICT: what was written can be read as what it was.
+            return Self::Corrupt { path, what: error.to_string() };
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
             Some(ErrorCode::DiskFull) => Self::DiskFull { path },
@@ -236,6 +244,7 @@ impl From<StoreError> for SinkError {
             | StoreError::LongWal { .. }
             | StoreError::LowSpace { .. } => Self::Later(text),
             StoreError::Io { .. } => Self::Reopen(text),
+            StoreError::Corrupt { .. } | StoreError::Foreign { .. } => Self::Damaged(text),
             _ => Self::Fatal(text),
         }
     }

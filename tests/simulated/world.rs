@@ -453,7 +453,7 @@ impl World {
                 }
                 true
             }
-            Some(SinkError::Fatal(cause)) => panic!("{cause}"),
+            Some(SinkError::Fatal(cause) | SinkError::Damaged(cause)) => panic!("{cause}"),
             Some(_) => false,
         }
     }

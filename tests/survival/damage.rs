@@ -53,7 +53,7 @@ fn damage(page: &mut [u8], random: &mut ChaCha8Rng) -> &'static str {
 
 #[test]
 fn whatever_page_is_damaged_nobody_panics_and_the_file_is_named() {
-    let (damages, seed) = (from_env("FEEDTAPE_DAMAGES", 6) as usize, from_env("FEEDTAPE_SEED", 7));
+    let (damages, seed) = (from_env("FEEDTAPE_DAMAGES", 4) as usize, from_env("FEEDTAPE_SEED", 7));
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let (scene, recorder) = started(300);
     drop(scene.stopped(recorder, "at first"));
@@ -94,8 +94,8 @@ fn place(scene: &Scene, bytes: &[u8]) {
 fn told(what: &str, command: &str, code: Option<i32>, said: &str) {
     let is_right = match code {
         Some(0 | 1) => true,
-        Some(65) => said.contains("test.db"),
+        Some(65) => said.contains("test.db") && !said.contains("defect of feedtape"),
         _ => false,
     };
-    if !is_right { println!("XX {what}: {command}: {code:?}: {said}"); }
+    assert!(is_right, "{what}: {command}: {code:?}: {said}");
 }

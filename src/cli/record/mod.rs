@@ -80,8 +80,8 @@ async fn record(args: &Args, config: &Config) -> Result<Exit, Failure> {
     match end {
         End::NotBegun(failure) => return Err(failure),
         End::Failed(cause) => {
-            error!(cause, "the database can not be written any more");
-            return Err(Exit::InputOutput.because(format!("{}: {cause}", config.database.display())));
+            error!(%cause, "the database can not be written any more");
+            return Err(cause.exit().because(format!("{}: {cause}", config.database.display())));
         }
         End::Told | End::Over => outcome?,
     }
@@ -141,12 +141,12 @@ enum End {
     /// The time is over.
     Over,
     /// The sink can write no more.
-    Failed(String),
+    Failed(SinkError),
 }
 
 impl End {
     fn failed(cause: Result<SinkError, RecvError>) -> Self {
-        Self::Failed(cause.map_or_else(|_| "it is gone".to_owned(), |error| error.to_string()))
+        Self::Failed(cause.unwrap_or_else(|_| SinkError::Fatal("it is gone".to_owned())))
     }
 }
 
