@@ -87,6 +87,32 @@ fn a_row_too_few_and_a_row_too_many_are_told_apart() {
     assert!(said("not_understood", "is missing, it follows from the journal"), "{told:?}");
     assert!(said("trade_volume", "does not follow from the journal"), "{told:?}");
     assert!(said("exact", "is missing, it follows from the journal"), "{told:?}");
+    let counts = |name: &str| {
+        let table = report.tables.iter().flatten().find(|table| table.table == name).unwrap();
+        (table.missing, table.unexpected, table.different)
+    };
+    assert_eq!([counts("not_understood"), counts("trade_volume")], [(1, 0, 0), (0, 1, 0)]);
+}
+
+#[test]
+fn of_a_row_that_is_another_the_first_columns_are_told_and_the_others_counted() {
+    let report = after(|connection| {
+        connection
+            .execute_batch(
+                "PRAGMA foreign_keys = OFF;
+                 UPDATE trade SET price = 1, quantity = 2, bid_order = 4, bid_remaining = 5, ask_order = 6, \
+                     ask_remaining = 7 WHERE id = (SELECT min(id) FROM trade);
+                 UPDATE stream SET detail = 'x' WHERE id = 1;
+                 DELETE FROM stream WHERE id = 2;",
+            )
+            .unwrap();
+    });
+    let told = told(&report);
+    let of = |table: &str| told.iter().find(|told| told.starts_with(&format!("rows: {table} "))).unwrap();
+    assert!(of("trade").ends_with(", 3 more columns differ"), "{told:?}");
+    assert_eq!(of("stream"), "rows: stream 1: detail is 'x' and should be ''");
+    let counts = report.tables.unwrap().into_iter().find(|table| table.table == "stream").unwrap();
+    assert_eq!((counts.missing, counts.unexpected, counts.different), (1, 0, 1));
 }
 
 #[test]
@@ -151,6 +177,33 @@ fn a_span_that_is_missing_or_leads_astray_is_named() {
         let told = told(&report);
         assert!(told.iter().any(|told| told.contains(expected)), "{damage}: {told:?}");
     }
+}
+
+#[test]
+fn a_span_in_two_parts_leads_as_well_and_one_that_ends_early_is_told_from_where_on() {
+    let mut led_to = 0;
+    let mut split = |connection: &Connection| -> i64 {
+        let span = "SELECT first_frame, frames FROM frame_span WHERE session = 3 AND first_seq = 0";
+        let (first, frames): (i64, i64) = connection.query_row(span, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        connection.execute_batch("UPDATE frame_span SET frames = 3 WHERE session = 3 AND first_seq = 0").unwrap();
+        led_to = first;
+        frames
+    };
+    let report = after(|connection| {
+        let frames = split(connection);
+        let insert = "INSERT INTO frame_span (session, first_seq, first_frame, frames) \
+             SELECT 3, 3, first_frame + 3, ? FROM frame_span WHERE session = 3 AND first_seq = 0";
+        connection.execute(insert, [frames - 3]).unwrap();
+    });
+    assert_eq!(report.count(Aspect::Journal), 0, "{:?}", report.findings);
+    let report = after(|connection| _ = split(connection));
+    let told = told(&report);
+    let what = told.iter().find(|told| told.contains("no row leads from places 3 to ")).unwrap();
+    assert!(what.contains(&format!(" to records {} to ", led_to + 3)), "{what}");
+    let numbers = what.split_once("places ").unwrap().1.split(|c: char| !c.is_ascii_digit());
+    let numbers: Vec<i64> = numbers.filter_map(|number| number.parse().ok()).collect();
+    let [from, to, first, last] = numbers[..] else { panic!("{what}") };
+    assert_eq!(to - from, last - first, "as many records as places: {what}");
 }
 
 #[test]

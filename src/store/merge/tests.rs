@@ -69,6 +69,32 @@ fn large_blocks_are_left_alone() {
 }
 
 #[test]
+fn blocks_are_taken_together_up_to_a_large_one_a_hole_or_as_many_as_make_one() {
+    let found = |from: i64, blocks: &[(i64, i64, i64)]| {
+        let file = Connection::open_in_memory().unwrap();
+        file.execute_batch("CREATE TABLE frame_block (first INTEGER, frames INTEGER, raw_bytes INTEGER)").unwrap();
+        for block in blocks {
+            file.execute("INSERT INTO frame_block VALUES (?, ?, ?)", *block).unwrap();
+        }
+        let Blocks { first, end, count, bytes, is_closed } = small_blocks(&file, from).unwrap();
+        (first, end, count, bytes, is_closed)
+    };
+    let (small, large) = (SMALL_BYTES - 1, SMALL_BYTES);
+    assert_eq!(found(1, &[]), (1, 1, 0, 0, false));
+    assert_eq!(found(1, &[(1, 4, 10), (5, 2, 20)]), (1, 7, 2, 30, false), "more may be added to them");
+    assert_eq!(found(5, &[(1, 4, 10), (5, 2, 20)]), (5, 7, 1, 20, false));
+    assert_eq!(found(1, &[(1, 4, 10), (5, 2, 20), (7, 9, large)]), (1, 7, 2, 30, true));
+    assert_eq!(found(1, &[(1, 4, 10), (5, 2, 20), (8, 9, 30)]), (1, 7, 2, 30, true), "7 is missing");
+    assert_eq!(found(1, &[(3, 9, large), (12, 1, 10)]), (3, 12, 1, large, true));
+    let full = (1, 4, 3, 2 * small + 2, true);
+    assert_eq!(found(1, &[(1, 1, small), (2, 1, small), (3, 1, 2), (4, 1, 2)]), full, "they make a whole one");
+    let many: Vec<_> = (1..=BLOCKS_PER_STEP_MAX as i64 + 1).map(|first| (first, 1, 1)).collect();
+    let most = BLOCKS_PER_STEP_MAX as i64;
+    assert_eq!(found(1, &many), (1, most + 1, BLOCKS_PER_STEP_MAX, most, true));
+    assert_eq!(found(1, &many[..BLOCKS_PER_STEP_MAX]), (1, most + 1, BLOCKS_PER_STEP_MAX, most, false));
+}
+
+#[test]
 fn nothing_is_merged_while_a_group_is_open() {
     let folder = TempDir::new().unwrap();
     let mut store = recording(&folder);

@@ -128,6 +128,68 @@ fn every_market_event_has_its_row() {
 }
 
 #[test]
+fn whatever_is_said_of_a_trade_beyond_its_numbers_has_its_row() {
+    let plain = Trade {
+        market: MARKET,
+        id: Some(Id::Int(1)),
+        quantity: Some(Quantity::scaled(5)),
+        price: Some(Price::scaled(41)),
+        total: None,
+        time: None,
+        bid: TradeSide { order: Some(Id::Int(3)), ..TradeSide::default() },
+        ask: TradeSide::default(),
+        taker_is_bid: None,
+        own_is_taker: None,
+        own: false,
+    };
+    let text = || Some(Id::Text(Box::new("t-1".to_owned())));
+    let side = TradeSide::default;
+    let said = [
+        Trade { own: true, ..plain.clone() },
+        Trade { own_is_taker: Some(true), ..plain.clone() },
+        Trade { id: text(), ..plain.clone() },
+        Trade { bid: TradeSide { order: text(), ..side() }, ..plain.clone() },
+        Trade { ask: TradeSide { order: text(), ..side() }, ..plain.clone() },
+        Trade { bid: TradeSide { tonce: Patch::Null, ..side() }, ..plain.clone() },
+        Trade { ask: TradeSide { base_fee: Some(Quantity::scaled(1)), ..side() }, ..plain.clone() },
+        Trade { bid: TradeSide { counter_fee: Some(Quantity::scaled(1)), ..side() }, ..plain.clone() },
+    ];
+    let folder = TempDir::new().unwrap();
+    let mut store = recording(&folder);
+    let mut script = Script::opened(1);
+    script.frame([Event::Trade(Box::new(plain))]);
+    for trade in said {
+        script.frame([Event::Trade(Box::new(trade))]);
+    }
+    store.append(&script.ship()).unwrap();
+    store.commit().unwrap();
+    let has_row =
+        "SELECT group_concat(id IN (SELECT id FROM trade_detail), '') FROM (SELECT id FROM trade ORDER BY id)";
+    assert_eq!(ask(&store, has_row), "011111111");
+}
+
+#[test]
+fn what_is_listed_otherwise_at_the_same_time_is_in_force_from_then_on() {
+    let folder = TempDir::new().unwrap();
+    let mut store = recording(&folder);
+    let mut script = Script::new(1);
+    let usd = listed("XBT:USD", 63488, 64136);
+    let other = Arc::new(Market { tick: Some(9), ..Market::clone(&usd) });
+    script
+        .record(RecordKind::Connecting, "{}", [connecting()])
+        .record(RecordKind::Catalog, "{}", [catalog(10, vec![asset(63488, "XBT", 4)], vec![usd])])
+        .record(RecordKind::Catalog, "{}", [catalog(10, vec![asset(63488, "XBT", 7)], vec![other])]);
+    store.append(&script.ship()).unwrap();
+    store.commit().unwrap();
+    let versions = "SELECT places, valid_from - 1580000000000000000, valid_to - 1580000000000000000 FROM asset \
+         ORDER BY id";
+    assert_eq!(ask(&store, versions), "4|10|10\n7|10|-");
+    let versions = "SELECT tick, valid_from - 1580000000000000000, valid_to - 1580000000000000000 FROM instrument \
+         ORDER BY id";
+    assert_eq!(ask(&store, versions), "1|10|10\n9|10|-");
+}
+
+#[test]
 fn every_account_event_has_its_row() {
     let folder = TempDir::new().unwrap();
     let mut store = recording(&folder);
