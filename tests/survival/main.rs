@@ -23,4 +23,5 @@ mod reload;
 mod rows;
 mod scene;
 mod secrets;
+mod soak;
 mod wire;

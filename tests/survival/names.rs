@@ -11,7 +11,7 @@ fn where_nobody_answers(scene: &Scene, name_server: &str) -> Option<(UdpSocket, 
     let mute = match UdpSocket::bind((name_server, 53)) {
         Ok(mute) => mute,
         Err(error) => {
-            println!("skipped: {name_server}:53: {error}; run as root");
+            println!("SKIPPED: {name_server}:53: {error}; run as root");
             return None;
         }
     };
@@ -23,7 +23,7 @@ fn where_nobody_answers(scene: &Scene, name_server: &str) -> Option<(UdpSocket, 
         command
     };
     if !there().arg("true").status().is_ok_and(|status| status.success()) {
-        println!("skipped: no mount namespace can be made; run as root, with unshare of util-linux");
+        println!("SKIPPED: no mount namespace can be made; run as root, with unshare of util-linux");
         return None;
     }
     Some((mute, there()))

@@ -16,7 +16,9 @@ const WHERE: &str = "FEEDTAPE_TEST_PANIC";
 #[test]
 #[ignore = "a process of its own, which the test below starts"]
 fn the_process_that_panics() {
-    let (Ok(config), Ok(place)) = (std::env::var(CONFIG), std::env::var(WHERE)) else { return };
+    let (Ok(config), Ok(place)) = (std::env::var(CONFIG), std::env::var(WHERE)) else {
+        return println!("SKIPPED: it is started by another test");
+    };
     feedtape::exit::end_with_the_first_panic();
     let config = Config::load(&[PathBuf::from(config)]).unwrap();
     actix_rt::System::new().block_on(async {
