@@ -1,5 +1,5 @@
 /* A disk and a wall clock that do as they are told, preloaded into the program: writes and syncs of the files whose path
- * holds $FEEDTAPE_DISK_OF fail, wait or are left out, and the clock steps, as the file $FEEDTAPE_MACHINE says, which the
+ * holds $FEEDTAPE_DISK_OF fail, wait or are left out, and the clock steps or cannot be read, as the file $FEEDTAPE_MACHINE says, which the
  * test writes and both see. */
 
 #define _GNU_SOURCE
@@ -26,6 +26,8 @@ struct control {
     long syncs;
     long fired;
     long clock_ms;      /* by how much the wall clock is wrong */
+    long clock_fails;   /* for 1: the first thread, 2: the others; 0: for nobody */
+    long clock_works;   /* so often before it fails */
 };
 
 static struct control *control;
@@ -122,7 +124,17 @@ int fdatasync(int fd) {
     return sync_by(real_fdatasync, fd);
 }
 
+static int clock_fails(void) {
+    if (!control || !control->clock_fails || control->clock_fails != (gettid() == getpid() ? 1 : 2))
+        return 0;
+    return __atomic_sub_fetch(&control->clock_works, 1, __ATOMIC_SEQ_CST) < 0;
+}
+
 int clock_gettime(clockid_t clock, struct timespec *now) {
+    if (clock_fails()) {
+        errno = EINVAL;
+        return -1;
+    }
     /* Asked by other libraries before this one has begun. */
     if (!real_clock_gettime)
         real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");

@@ -24,6 +24,8 @@ pub enum Switch {
     Syncs,
     Fired,
     ClockMs,
+    ClockFails,
+    ClockWorks,
 }
 
 impl Machine {
@@ -37,7 +39,7 @@ impl Machine {
         assert!(build.status().expect("a C compiler").success());
         let path = folder.join("machine");
         let control = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
-        control.set_len(8 * (Switch::ClockMs as u64 + 1)).unwrap();
+        control.set_len(8 * (Switch::ClockWorks as u64 + 1)).unwrap();
         Self { control, folder: folder.to_owned() }
     }
 
@@ -67,6 +69,6 @@ impl Machine {
 
     /// A machine that works.
     pub fn reset(&self) {
-        self.control.write_all_at(&[0; 8 * (Switch::ClockMs as usize + 1)], 0).unwrap();
+        self.control.write_all_at(&[0; 8 * (Switch::ClockWorks as usize + 1)], 0).unwrap();
     }
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 use feedtape::config::Config;
 use feedtape::recorder;
 
+use crate::machine::Switch;
 use crate::scene::{Recorder, Recording, Scene, record, verify};
 
 /// What the process below is told, by its environment.
@@ -58,12 +59,42 @@ fn a_panic_anywhere_ends_the_process_with_70_and_what_was_reported_is_there() {
         assert_eq!(status.code(), Some(70), "{place}: {told}");
         assert!(!reported.is_empty(), "{place}");
         Recording::open(&scene.path("test.db")).has_all(&reported, place);
-        let mut recorder = Recorder::start(record(&config));
-        recorder.until_reported(0);
-        recorder.signal("TERM");
-        assert_eq!(recorder.end().1.code(), Some(0));
-        let outcomes = "SELECT outcome FROM run ORDER BY id";
-        assert_eq!(Recording::open(&scene.path("test.db")).rows(outcomes), ["killed", "stopped"], "{place}");
-        verify(&scene.path("test.db"), place);
+        the_next_goes_on(&scene, place);
+    }
+}
+
+fn the_next_goes_on(scene: &Scene, what: &str) {
+    let mut recorder = Recorder::start(record(&scene.path("test.toml")));
+    recorder.until_reported(0);
+    let recording = scene.stopped(recorder, what);
+    assert_eq!(recording.rows("SELECT outcome FROM run ORDER BY id"), ["killed", "stopped"], "{what}");
+    verify(&scene.path("test.db"), what);
+}
+
+/// The program itself, whose own code panics wherever it happens to read a clock that cannot be read: Rust's standard
+/// library takes that for impossible.
+#[test]
+fn a_panic_within_the_sink_or_a_connection_ends_the_program_with_70_and_what_was_reported_is_there() {
+    const FIRST: i64 = 1;
+    const OTHERS: i64 = 2;
+    let mut places = String::new();
+    for (thread, works) in [(FIRST, 0), (FIRST, 10), (FIRST, 100), (FIRST, 101), (OTHERS, 0), (OTHERS, 25)] {
+        let what = format!("thread {thread}, after {works}");
+        let scene = Scene::new();
+        let machine = scene.machine();
+        let mut command = machine.under(record(&scene.config(&scene.path("test.db"), "")), &scene.path("test.db"));
+        command.env("RUST_BACKTRACE", "1");
+        let mut recorder = Recorder::start(command);
+        recorder.until_reported(300);
+        machine.set(Switch::ClockWorks, works);
+        machine.set(Switch::ClockFails, thread);
+        let (reported, status, told) = recorder.end();
+        assert_eq!(status.code(), Some(70), "{what}: {told}");
+        Recording::open(&scene.path("test.db")).has_all(&reported, &what);
+        the_next_goes_on(&scene, &what);
+        places += &told;
+    }
+    for part in ["feedtape::sink::", "feedtape::connection::"] {
+        assert!(places.contains(part), "none within {part}: {places}");
     }
 }
