@@ -28,6 +28,8 @@ pub struct Script {
     pub wishes: Vec<Action>,
     /// The last change of a stream's state.
     pub last_transition: Option<Transition>,
+    /// The channels of the streams, and the state of each.
+    states: Vec<(String, Option<Coverage>)>,
 }
 
 impl Script {
@@ -37,7 +39,17 @@ impl Script {
 
     pub fn of(session: Box<dyn Session>) -> Self {
         let (sent, wishes, last_transition) = (Vec::new(), Vec::new(), None);
-        Self { session, seq: 0, now: SECOND, out: Output::default(), obey: true, sent, wishes, last_transition }
+        Self {
+            session,
+            seq: 0,
+            now: SECOND,
+            out: Output::default(),
+            obey: true,
+            sent,
+            wishes,
+            last_transition,
+            states: Vec::new(),
+        }
     }
 
     /// Connected, with the catalog, waiting for the greeting.
@@ -59,8 +71,13 @@ impl Script {
         self.session.handle(Seq(self.seq), at, input, &mut self.out);
         self.seq += 1;
         for event in &self.out.events {
-            if let Event::Transition(transition) = event {
-                self.last_transition = Some(transition.clone());
+            match event {
+                Event::Stream(_, key, _) => self.states.push((key.channel.clone(), None)),
+                Event::Transition(transition) => {
+                    self.last_transition = Some(transition.clone());
+                    self.states[transition.stream.0 as usize].1 = Some(transition.state);
+                }
+                _ => {}
             }
         }
         let mut lines: Vec<String> = self.out.events.drain(..).filter_map(|event| line(&event)).collect();
@@ -76,6 +93,11 @@ impl Script {
             }
         }
         lines
+    }
+
+    /// The state of the first stream of a channel.
+    pub fn last_state(&self, channel: &str) -> Option<String> {
+        self.states.iter().find(|(name, _)| name == channel)?.1.map(state)
     }
 
     pub fn receive(&mut self, frame: &str) -> Vec<String> {
@@ -243,11 +265,7 @@ pub fn line(event: &Event) -> Option<String> {
             SubscriptionChange::Ended { stream, cause } => format!("ended s{} {cause}", stream.0),
         },
         Event::Transition(transition) => {
-            let state = match transition.state {
-                Coverage::Covered(verdict) => verdict.to_string(),
-                Coverage::Gap(cause) => format!("gap {cause}"),
-            };
-            format!("s{} {state}", transition.stream.0)
+            format!("s{} {}", transition.stream.0, state(transition.state))
         }
         Event::Reply(reply) => format!("reply {} {:?}", reply.method.as_deref().unwrap_or("?"), reply.error_code),
         Event::Finding(finding) => {
@@ -255,6 +273,13 @@ pub fn line(event: &Event) -> Option<String> {
         }
         Event::NotUnderstood(not) => format!("not understood {} [{}]", not.reason.as_str(), not.what),
     })
+}
+
+fn state(state: Coverage) -> String {
+    match state {
+        Coverage::Covered(verdict) => verdict.to_string(),
+        Coverage::Gap(cause) => format!("gap {cause}"),
+    }
 }
 
 pub fn catalog() -> Catalog {

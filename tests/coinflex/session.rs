@@ -409,26 +409,75 @@ fn a_greeting_without_a_usable_nonce_is_never_signed() {
     }
 }
 
-#[test]
-fn information_requests_stay_within_ten_in_ten_seconds() {
-    let mut with = account_plan(&[]);
-    with.poll = vec![poll("GetBalances", 1), poll("GetOrders", 1)];
-    let mut script = Script::connected(with, Some(account()));
-    script.receive_all(&[WELCOME, r#"{"error_code":0,"tag":1}"#]);
-    let mut times = Vec::new();
-    let mut answered = 1;
-    for _ in 0..60 {
+/// The times of the information requests among what was sent, as it is answered: the first refused with that code, the
+/// others agreed to. Ends when the session has waited so often.
+fn information_times(script: &mut Script, first: i64, waits: usize) -> Vec<i64> {
+    let (mut times, mut answered) = (Vec::new(), 1);
+    for _ in 0..waits {
         while answered < script.sent.len() {
+            let command: serde_json::Value = serde_json::from_str(&script.sent[answered]).unwrap();
             answered += 1;
-            times.push(script.now);
-            let frame = format!(r#"{{"error_code":0,"tag":{answered},"orders":[],"balances":[]}}"#);
-            script.receive(&frame);
+            let is_information =
+                matches!(command["method"].as_str(), Some("GetBalances" | "GetOrders" | "GetTradeVolume"));
+            times.extend(is_information.then_some(script.now));
+            let code = if is_information && times.len() == 1 { first } else { 0 };
+            let tag = &command["tag"];
+            script.receive(&format!(
+                r#"{{"error_code":{code},"error_msg":"?","tag":{tag},"orders":[],"balances":[],"asset":63488,"volume":0}}"#
+            ));
         }
         script.wait();
     }
-    assert!(times.len() > 30, "{}", times.len());
-    for window in times.windows(11) {
-        assert!(window[10] - window[0] >= 10 * SECOND, "{times:?}");
+    times
+}
+
+#[test]
+fn information_requests_stay_within_ten_in_ten_seconds_and_a_refused_one_is_made_again() {
+    for (code, polls) in [(0, 2), (6, 2), (6, 10), (99, 2), (7, 0)] {
+        let mut with = account_plan(&[]);
+        let volume = |n: i64| PollPlan { asset: Some((63_488 + n).to_string()), ..poll("GetTradeVolume", 1) };
+        let all = [poll("GetBalances", 1), poll("GetOrders", 1)].into_iter().chain((0..8).map(volume));
+        with.poll = all.take(polls).collect();
+        let mut script = Script::connected(with, Some(account()));
+        script.receive_all(&[WELCOME, r#"{"error_code":0,"tag":1}"#]);
+        let times = information_times(&mut script, code, if polls == 0 { 2 } else { 120 });
+        for window in times.windows(11) {
+            assert!(window[10] - window[0] > 10 * SECOND, "{code}, {polls} polls: {times:?}");
+        }
+        // The state of the account is had, in the end, with what is asked for once more.
+        script.receive(r#"{"notice":"BalanceChanged","asset":63488,"balance":5}"#);
+        let state = script.last_state("account");
+        assert_eq!(state.as_deref(), Some("consistent"), "{code}, {polls} polls");
+        assert!(times.len() >= if polls == 0 { 3 } else { 30 }, "{}", times.len());
+    }
+}
+
+#[test]
+fn what_was_refused_for_a_reason_that_may_pass_is_asked_for_again_with_pace() {
+    for (code, is_again) in [(6, true), (8, true), (99, true), (-1, true), (1, false)] {
+        let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"])]), None);
+        script.receive(WELCOME);
+        let before = script.now;
+        for tag in 1..=3 {
+            script.receive(&format!(r#"{{"error_code":{code},"error_msg":"?","tag":{tag}}}"#));
+            if !is_again {
+                break;
+            }
+            assert_eq!(script.last_state("WatchOrders").as_deref(), Some("gap refused"), "{code}");
+            script.wait();
+            assert_eq!(script.sent.len(), tag + 1, "{code}: {:?}", script.sent);
+            assert!(script.now - before >= 60 * SECOND * tag as i64, "{code}");
+        }
+        if is_again {
+            script.receive(r#"{"error_code":0,"tag":4,"orders":[]}"#);
+            assert_eq!(script.last_state("WatchOrders").as_deref(), Some("consistent"), "{code}");
+        }
+        // Nothing more is asked for, of whom is refused for good or is content.
+        let sent = script.sent.len();
+        while script.session.deadline().is_some_and(|deadline| deadline < before + 1_000 * SECOND) {
+            script.wait();
+        }
+        assert_eq!(script.sent.len(), sent, "{code}");
     }
 }
 

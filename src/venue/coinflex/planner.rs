@@ -23,10 +23,14 @@ use crate::venue::streams::{Asking, nanos};
 
 /// Information requests (`GetBalances`, `GetOrders`, `GetTradeVolume`) the venue takes of a session in ten seconds.
 const INFORMATION_REQUESTS_MAX: usize = 10;
+/// Those ten seconds, and what the way to the venue may take longer for one request than for another.
+const INFORMATION_SPAN: Duration = Duration::from_millis(10_500);
 /// Order commands (`EstimateMarketOrder` among them) the venue takes of a user in a second.
 const ORDER_COMMANDS_MAX: usize = 200;
 /// A stream in doubt is taken up anew at most this often.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
+/// What was refused for a reason that may pass is asked for again after this.
+const REFUSED_RETRY: Duration = Duration::from_secs(60);
 
 /// At most so many in any span of time.
 struct Window {
@@ -127,7 +131,10 @@ pub(super) struct Planner {
     /// Wishes that have not gone out yet.
     pub(super) login_wished: bool,
     watch_wished: HashSet<(StreamRef, bool)>,
-    account_wished: bool,
+    /// Which parts of the account's state are asked for: balances, orders.
+    account_wished: (bool, bool),
+    /// When the others may be, by the monotonic clock.
+    account_not_before: i64,
 }
 
 impl Default for Planner {
@@ -137,13 +144,14 @@ impl Default for Planner {
             polls: Vec::new(),
             next_tag: 1,
             next_rest: 0,
-            information: Window::new(INFORMATION_REQUESTS_MAX, Duration::from_secs(10)),
+            information: Window::new(INFORMATION_REQUESTS_MAX, INFORMATION_SPAN),
             orders: Window::new(ORDER_COMMANDS_MAX, Duration::from_secs(1)),
             renewals: Vec::new(),
             last_renewal: None,
             login_wished: false,
             watch_wished: HashSet::new(),
-            account_wished: false,
+            account_wished: (false, false),
+            account_not_before: i64::MIN,
         }
     }
 }
@@ -173,22 +181,47 @@ impl Planner {
         }
     }
 
+    /// A stream was just taken up: what spoke for doing so is over.
+    pub(super) fn taken_up(&mut self, stream: StreamRef) {
+        self.renewals.retain(|(other, _)| *other != stream);
+    }
+
     /// Whether nothing is waiting to be taken up anew.
     pub(super) fn is_idle(&self) -> bool {
         self.renewals.is_empty()
     }
 
     /// A command went out: it is no wish any more.
-    pub(super) fn went_out(&mut self, request: &Request, now: i64) {
+    pub(super) fn went_out(&mut self, request: &Request) {
         self.next_tag = self.next_tag.max(request.tag.unwrap_or(0) + 1);
         match (&request.method, request.stream) {
             (Method::Authenticate, _) => self.login_wished = false,
             (Method::WatchOrders | Method::WatchTicker, Some(stream)) => {
                 self.watch_wished.remove(&(stream, request.watch));
             }
-            (Method::GetBalances | Method::GetOrders | Method::GetTradeVolume, _) => self.information.note(now),
-            (Method::EstimateMarketOrder, _) => self.orders.note(now),
             _ => {}
+        }
+    }
+
+    /// The account's state is to be had (anew).
+    pub(super) fn renew_account(&mut self) {
+        self.account_wished = (false, false);
+    }
+
+    /// A part of the account's state was refused.
+    pub(super) fn account_refused(&mut self, method: &Method, now: i64) {
+        match method {
+            Method::GetBalances => self.account_wished.0 = false,
+            Method::GetOrders => self.account_wished.1 = false,
+            _ => return,
+        }
+        self.account_not_before = now.saturating_add(nanos(REFUSED_RETRY));
+    }
+
+    /// A stream was refused for a reason that may pass.
+    pub(super) fn refused(&mut self, stream: StreamRef, now: i64) {
+        if self.renewals.iter().all(|(other, _)| *other != stream) {
+            self.renewals.push((stream, now.saturating_add(nanos(REFUSED_RETRY))));
         }
     }
 
@@ -392,12 +425,31 @@ impl CoinFlexSession {
         }
         self.plan_watches(out);
         self.plan_renewals(at.mono, out);
-        if self.login == Login::Done && self.account_parts != (true, true) && !self.planner.account_wished {
-            self.planner.account_wished = true;
-            self.planner.send(Command::GetBalances, out);
-            self.planner.send(Command::GetOrders, out);
-        }
+        self.plan_account(at.mono, out);
         self.plan_polls(at.mono, out);
+    }
+
+    /// Asks for what is missing of the account's state, before anything is polled.
+    fn plan_account(&mut self, now: i64, out: &mut Output) {
+        let (balances, orders) = self.account_missing();
+        for (is_missing, command) in [(balances, Command::GetBalances), (orders, Command::GetOrders)] {
+            if !is_missing || self.planner.account_not_before > now || self.planner.information.free_at() > now {
+                continue;
+            }
+            match command {
+                Command::GetBalances => self.planner.account_wished.0 = true,
+                _ => self.planner.account_wished.1 = true,
+            }
+            self.planner.information.note(now);
+            self.planner.send(command, out);
+        }
+    }
+
+    /// Which parts of the account's state are neither had nor asked for: balances, orders.
+    fn account_missing(&self) -> (bool, bool) {
+        let (had, wished) = (self.account_parts, self.planner.account_wished);
+        let is_due = self.login == Login::Done;
+        (is_due && !had.0 && !wished.0, is_due && !had.1 && !wished.1)
     }
 
     fn plan_login(&mut self, at: Stamp, out: &mut Output) {
@@ -458,11 +510,16 @@ impl CoinFlexSession {
         for (stream, _) in renewals {
             self.planner.last_renewal = Some(now);
             match self.streams.get(stream).kind {
+                Kind::Book(_) | Kind::Ticker(_) if self.streams.get(stream).asking == Asking::Refused => {
+                    if self.streams.get(stream).is_wanted {
+                        self.wish_watch(stream, true, out);
+                    }
+                }
                 // Its reply ends it, and what is wanted and idle is asked for.
                 Kind::Book(_) | Kind::Ticker(_) => self.wish_watch(stream, false, out),
                 Kind::Account => {
                     self.account_parts = (false, false);
-                    self.planner.account_wished = false;
+                    self.planner.renew_account();
                 }
                 Kind::Poll(_) | Kind::Unlisted => {}
             }
@@ -482,11 +539,12 @@ impl CoinFlexSession {
                 out.actions.push(Action::Rest(RestRequest::get(request, path)));
             } else {
                 let Some(command) = poll.command() else { continue };
-                let window = if poll.needs_login() { &self.planner.information } else { &self.planner.orders };
-                let wished = self.planner.polls.iter().filter(|poll| poll.in_flight && poll.path().is_none()).count();
-                if window.free_at() > now || wished >= window.max {
+                let needs_login = poll.needs_login();
+                let window = if needs_login { &mut self.planner.information } else { &mut self.planner.orders };
+                if window.free_at() > now {
                     continue;
                 }
+                window.note(now);
                 self.planner.send(command, out);
             }
             let poll = &mut self.planner.polls[n];
@@ -515,6 +573,10 @@ impl CoinFlexSession {
             (None, true) => poll.due.max(self.planner.information.free_at()),
             (None, false) => poll.due.max(self.planner.orders.free_at()),
         });
-        [login, renewal, poll.min()].into_iter().flatten().min()
+        let account = match self.account_missing() {
+            (false, false) => None,
+            _ => Some(self.planner.account_not_before.max(self.planner.information.free_at())),
+        };
+        [login, renewal, account, poll.min()].into_iter().flatten().min()
     }
 }

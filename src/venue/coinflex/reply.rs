@@ -19,8 +19,11 @@ use super::request::{Method, Request};
 use super::session::{CoinFlexSession, Frame, Login, Phase};
 use crate::venue::streams::{Asking, nanos};
 
-/// "Your request could not be processed because you are making too many requests": the code of the venue's limits.
+/// "You are making … too rapidly": logins, information requests or orders.
 pub(super) const TOO_RAPIDLY: i64 = 6;
+
+/// "You specified an invalid asset pair."
+const NO_SUCH_MARKET: i64 = 1;
 
 impl CoinFlexSession {
     /// A command went out.
@@ -36,7 +39,7 @@ impl CoinFlexSession {
         }
         if let Some(stream) = request.stream
             && request.watch
-            && self.streams.get(stream).asking == Asking::Idle
+            && matches!(self.streams.get(stream).asking, Asking::Idle | Asking::Refused)
         {
             self.streams.ask(stream, &mut out.events);
             let gap = Coverage::Gap(GapCause::NotAcknowledged);
@@ -56,7 +59,7 @@ impl CoinFlexSession {
             }
             _ => {}
         }
-        self.planner.went_out(&request, at.mono);
+        self.planner.went_out(&request);
         out.events.push(Event::Command(Box::new(CommandSent {
             method: request.method.as_str().to_owned(),
             tag: request.tag,
@@ -129,6 +132,7 @@ impl CoinFlexSession {
                 let user = self.plan.user;
                 out.events.push(Event::Session(SessionChange::Authenticated { user }));
                 self.account_parts = (false, false);
+                self.planner.renew_account();
                 self.ledger.forget();
                 self.put_waiting(at.wall, out);
             }
@@ -208,6 +212,7 @@ impl CoinFlexSession {
 
     /// A stream was agreed to, with its snapshot.
     pub(super) fn acknowledged(&mut self, at: Stamp, stream: StreamRef, problems: &Problems, out: &mut Output) {
+        self.planner.taken_up(stream);
         let asking = &mut self.streams.get_mut(stream).asking;
         if std::mem::replace(asking, Asking::Live) != Asking::Live {
             out.events.push(Event::Subscription(SubscriptionChange::Acknowledged(stream)));
@@ -246,6 +251,11 @@ impl CoinFlexSession {
         if request.method == Method::Authenticate {
             return self.login_refused(at, code, text, out);
         }
+        let evidence = format!("error {code}: {text}");
+        if matches!(request.method, Method::GetBalances | Method::GetOrders) {
+            self.planner.account_refused(&request.method, at.mono);
+            self.account_refused(at, &evidence, out);
+        }
         let Some(stream) = request.stream else { return };
         let is_watch = matches!(request.method, Method::WatchOrders | Method::WatchTicker);
         match (is_watch, request.watch, code) {
@@ -262,10 +272,24 @@ impl CoinFlexSession {
                 if std::mem::replace(&mut self.streams.get_mut(stream).asking, Asking::Refused) != Asking::Refused {
                     out.events.push(Event::Subscription(SubscriptionChange::Refused { stream, code, message }));
                 }
-                let evidence = format!("error {code}: {text}");
                 let gap = Coverage::Gap(GapCause::Refused);
                 self.streams.put(stream, at.wall, gap, Some(&evidence), &mut out.events);
+                // A market that there is not is asked for again when it is listed; anything else may pass.
+                if is_watch && code != NO_SUCH_MARKET {
+                    self.planner.refused(stream, at.mono);
+                }
             }
+        }
+    }
+
+    /// Part of the account's state was refused: if it is not covered, that is why.
+    fn account_refused(&mut self, at: Stamp, evidence: &str, out: &mut Output) {
+        let account = self.streams.iter().find(|(_, stream)| stream.kind == Kind::Account && stream.is_wanted);
+        if let Some((stream, _)) = account
+            && matches!(self.streams.state(stream), Some(Coverage::Gap(_)))
+        {
+            let gap = Coverage::Gap(GapCause::Refused);
+            self.streams.put(stream, at.wall, gap, Some(evidence), &mut out.events);
         }
     }
 
