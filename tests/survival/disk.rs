@@ -12,17 +12,17 @@ use rusqlite::Connection;
 
 use crate::machine::{Machine, Switch};
 use crate::scene::{
-    PATIENCE, Recorder, Recording, Scene, from_env, record, started, started_on_machine, until, verify,
+    PATIENCE, Recorder, Recording, Scene, from_env, lock, record, started, started_on_machine, until, verify,
 };
 
 /// "Input/output error" and "no space left on device".
 const EIO: i64 = 5;
-const ENOSPC: i64 = 28;
+pub const ENOSPC: i64 = 28;
 
 /// What a recorder may have in memory, whatever its disk does: one window of 8 MiB, caches, and a test build.
 const MEMORY_BYTES_MAX: u64 = 128 << 20;
 
-fn memory(recorder: &Recorder) -> u64 {
+pub fn memory(recorder: &Recorder) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", recorder.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
@@ -196,9 +196,7 @@ fn where_no_file_can_be_made_it_says_so() {
 #[test]
 fn somebody_elses_lock_is_named_and_costs_nothing() {
     let (scene, mut recorder) = started(300);
-    let foreign = Connection::open(scene.path("test.db")).unwrap();
-    foreign.busy_timeout(PATIENCE).unwrap();
-    foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let foreign = lock(&scene.path("test.db"));
     until("it says so", || recorder.said("another program is writing to") > 0);
     drop(foreign);
     recorder.until_it_goes_on();

@@ -13,6 +13,13 @@ use crate::scene::{Recorder, Recording, Scene, from_env, now, record, verify};
 /// So many kills, one after the other, go into one file.
 const KILLS_A_FILE: u64 = 50;
 
+/// How long rows wait for others to be committed with.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What a commit may take, and what passes until the recorder is told by its exchange and killed by us, where two cores do
+/// other things as well. In 2,000 kills it was 138 ms at most.
+const MACHINE: Duration = Duration::from_secs(2);
+
 #[test]
 fn whenever_it_is_killed_what_it_reported_is_there_and_the_rest_is_a_gap() {
     let (kills, seed) = (from_env("FEEDTAPE_KILLS", KILLS_A_FILE), from_env("FEEDTAPE_SEED", 7));
@@ -32,6 +39,7 @@ fn whenever_it_is_killed_what_it_reported_is_there_and_the_rest_is_a_gap() {
                 recorder.until_reported(0);
             }
             thread::sleep(Duration::from_micros(u64::from(random.next_u32() % 200_000)));
+            let told_at = now();
             recorder.signal("KILL");
             let at = now();
             let (reported, status, told) = recorder.end();
@@ -40,7 +48,9 @@ fn whenever_it_is_killed_what_it_reported_is_there_and_the_rest_is_a_gap() {
             recording.has_all(&reported, &what);
             if is_recording {
                 let stored = recording.number("SELECT max(to_at) FROM frame_block");
-                losses.push(Duration::from_nanos(u64::try_from(at - stored).unwrap_or(0)));
+                let lost = Duration::from_nanos(u64::try_from(told_at - stored).unwrap_or(0));
+                assert!(lost <= COMMIT_INTERVAL + MACHINE, "{what}: what came in the last {lost:?} is lost");
+                losses.push(lost);
                 killed_at.push(at);
             }
         }
@@ -66,6 +76,4 @@ fn whenever_it_is_killed_what_it_reported_is_there_and_the_rest_is_a_gap() {
     losses.sort();
     let median = losses[losses.len() / 2];
     println!("{kills} kills: the last stored arrival was before the kill by {median:?}, at most {:?}", losses.last());
-    // The commit interval is 50 ms; the rest is for a machine that does other things.
-    assert!(median < Duration::from_secs(1), "{median:?}");
 }

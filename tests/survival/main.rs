@@ -1,10 +1,12 @@
 //! What kills other recorders: the program as a child process, killed, stopped, starved and lied to by its disk.
 
+mod backup;
 mod canary;
 mod clock;
 mod damage;
 mod descriptors;
 mod disk;
+mod flood;
 mod kill;
 mod link;
 mod logins;
@@ -15,6 +17,9 @@ mod migration;
 mod names;
 mod outputs;
 mod panics;
+#[path = "../connection/peer.rs"]
+#[allow(dead_code, reason = "its scripts of broken connections are for other tests")]
+mod peer;
 mod place;
 mod power;
 mod process;
@@ -23,5 +28,8 @@ mod reload;
 mod rows;
 mod scene;
 mod secrets;
+#[path = "../venues/server.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod server;
 mod soak;
 mod wire;

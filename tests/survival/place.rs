@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::machine::{Machine, Switch};
-use crate::scene::{PATIENCE, Recorder, Recording, Reported, Scene, record, started, started_on_machine, until};
+use crate::scene::{Recorder, Recording, Reported, Scene, lock, record, started, started_on_machine, until};
 
 const ENOSPC: i64 = 28;
 
@@ -64,12 +64,7 @@ fn a_deleted_file_is_noticed_while_nothing_can_be_written() {
             machine.set(Switch::WriteError, ENOSPC);
             None
         }),
-        ("another program is writing to", |scene, _| {
-            let foreign = Connection::open(scene.path("test.db")).unwrap();
-            foreign.busy_timeout(PATIENCE).unwrap();
-            foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
-            Some(foreign)
-        }),
+        ("another program is writing to", |scene, _| Some(lock(&scene.path("test.db")))),
     ];
     for (told, begin) in troubles {
         let (scene, machine, recorder) = started_on_machine(Scene::new(), 300);

@@ -10,7 +10,7 @@ use feedtape::exchange::Faults;
 use rusqlite::Connection;
 
 use crate::machine::Switch;
-use crate::scene::{PATIENCE, Recorder, Recording, STOP_MAX, Scene, record, started, until, verify};
+use crate::scene::{PATIENCE, Recorder, Recording, STOP_MAX, Scene, lock, record, started, until, verify};
 
 #[test]
 fn told_to_stop_fifty_times_mid_stream_it_loses_nothing() {
@@ -45,9 +45,7 @@ const ENOSPC: i64 = 28;
 /// A recorder that records, and somebody who locks its database.
 fn locked() -> (Scene, Recorder, Connection) {
     let (scene, recorder) = started(500);
-    let foreign = Connection::open(scene.path("test.db")).unwrap();
-    foreign.busy_timeout(PATIENCE).unwrap();
-    foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let foreign = lock(&scene.path("test.db"));
     (scene, recorder, foreign)
 }
 

@@ -344,6 +344,14 @@ pub fn verify(path: &Path, what: &str) {
     assert!(verified.status.success(), "{what}: {}", String::from_utf8_lossy(&told));
 }
 
+/// Holds the lock of a database, as another program that writes to it.
+pub fn lock(database: &Path) -> Connection {
+    let foreign = Connection::open(database).unwrap();
+    foreign.busy_timeout(PATIENCE).unwrap();
+    foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+    foreign
+}
+
 /// Waits for something to be so.
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
