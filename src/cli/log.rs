@@ -1,5 +1,6 @@
 //! Logs: `tracing` to standard error, as text or JSON.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Stderr, Write};
 use std::sync::{Mutex, PoisonError};
 
@@ -7,6 +8,7 @@ use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::output::harmless_json;
 use super::standard::Standard;
 
 /// What to log, and how.
@@ -71,7 +73,15 @@ impl Log {
         if *left_out > 0 && to.take(self.gap(*left_out).as_bytes())? {
             *left_out = 0;
         }
-        if *left_out > 0 || !to.take(line)? {
+        let line = match self.format {
+            // Texts are written with escapes.
+            Format::Text => Cow::Borrowed(line),
+            Format::Json => {
+                let json = String::from_utf8_lossy(line.trim_ascii_end());
+                Cow::Owned(format!("{}\n", harmless_json(&json)).into_bytes())
+            }
+        };
+        if *left_out > 0 || !to.take(&line)? {
             *left_out += 1;
         }
         Ok(())

@@ -223,8 +223,16 @@ fn object(keys: &[String], values: &[Value<'_>], out: &mut String) {
 /// A text of JSON, in which what could steer a terminal is escaped.
 fn json_string(text: &str) -> String {
     let json = serde_json::Value::from(text).to_string();
+    match harmless_json(&json) {
+        Cow::Borrowed(_) => json,
+        Cow::Owned(escaped) => escaped,
+    }
+}
+
+/// The same JSON, on a line, in which what could steer a terminal is escaped.
+pub(super) fn harmless_json(json: &str) -> Cow<'_, str> {
     if !json.contains(steers) {
-        return json;
+        return Cow::Borrowed(json);
     }
     let escaped = |mut safe: String, character: char| {
         // All of these are of the basic plane.
@@ -235,7 +243,7 @@ fn json_string(text: &str) -> String {
         };
         safe
     };
-    json.chars().fold(String::new(), escaped)
+    json.chars().fold(String::new(), escaped).into()
 }
 
 /// Text from the wire for a terminal or a page: what could steer either is shown as an escape.

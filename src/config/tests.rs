@@ -140,6 +140,21 @@ fn every_mistake_names_its_place_what_was_found_and_what_would_be_right() {
             "conf/f.toml:4:8: source[0].name: a source's name has 1 to 64 of `a-z`, `0-9`, `_` and `-`, and nothing else",
         ),
         (
+            "name = \"coinflex\"",
+            "name = \"/etc/coinflex\"",
+            "conf/f.toml:4:8: source[0].name: a source's name has 1 to 64 of `a-z`, `0-9`, `_` and `-`, and nothing else",
+        ),
+        (
+            "name = \"coinflex\"",
+            "name = \"coin\\u0000flex\"",
+            "conf/f.toml:4:8: source[0].name: a source's name has 1 to 64 of `a-z`, `0-9`, `_` and `-`, and nothing else",
+        ),
+        (
+            "name = \"coinflex\"",
+            concat!("name = \"a123456789b123456789c123456789", "d123456789e123456789f123456789g1234\""),
+            "conf/f.toml:4:8: source[0].name: a source's name has 1 to 64 of `a-z`, `0-9`, `_` and `-`, and nothing else",
+        ),
+        (
             "venue = \"coinflex\"",
             "venue = \"coinflx\"",
             "conf/f.toml:5:9: source[0].venue: unknown `coinflx`, did you mean `coinflex`",

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::recording::everything;
 
 /// What would set the title of a terminal's window, clear it, and turn text around.
-const EVIL: &str = "\u{1b}]0;pwned\u{7}\u{9b}2J\u{202e}";
+pub const EVIL: &str = "\u{1b}]0;pwned\u{7}\u{9b}2J\u{202e}";
 
 /// Appends that to every text of these columns, or of all.
 fn prepare(path: &Path, wanted: impl Fn(&str) -> bool) {
@@ -28,7 +28,7 @@ fn prepare(path: &Path, wanted: impl Fn(&str) -> bool) {
 }
 
 /// What a command prints on a terminal, on standard output and standard error.
-fn on_terminal(args: &[&str]) -> Option<String> {
+pub fn on_terminal(args: &[&str]) -> Option<String> {
     let quoted = |arg: &str| format!("'{}'", arg.replace('\'', "'\\''"));
     let mut command = quoted(env!("CARGO_BIN_EXE_feedtape"));
     args.iter().for_each(|arg| command += &format!(" {}", quoted(arg)));

@@ -144,6 +144,11 @@ impl Talk {
         self.conn.write(&frame(TEXT, text.as_bytes()));
     }
 
+    /// Sends these bytes as they are.
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.conn.write(bytes);
+    }
+
     /// Pings, and waits for the pong with the same payload; what is said meanwhile is kept.
     pub fn ping(&mut self, payload: &[u8]) {
         self.conn.write(&frame(PING, payload));
