@@ -37,3 +37,24 @@ fn without_descriptors_it_says_so_records_what_is_connected_and_connects_when_th
         "SELECT count(DISTINCT source) FROM gaps WHERE cause = 'not_connected' AND evidence LIKE '%end_of_stream%'";
     assert_eq!(recording.number(lost), 1);
 }
+
+#[test]
+fn with_few_descriptors_from_the_start_it_records_and_with_too_few_it_ends_and_says_so() {
+    let scene = Scene::with(Faults::new(), 1_000);
+    let config = scene.config(&scene.path("test.db"), "");
+    let with = |files: usize| {
+        let program = record(&config);
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={files}")).arg(program.get_program()).args(program.get_args());
+        Recorder::start(command)
+    };
+    let mut recorder = with(32);
+    recorder.until_reported(500);
+    recorder.until_it_goes_on();
+    scene.stopped(recorder, "32 descriptors");
+    for files in [14, 8, 4] {
+        let (reported, status, told) = with(files).end();
+        assert!(reported.is_empty() && !status.success(), "{files}: {status}");
+        assert!(!told.is_empty(), "{files}: it says why");
+    }
+}

@@ -198,6 +198,8 @@ fn for_hours_with_faults_its_memory_does_not_grow_and_every_message_is_stored_on
     let (sent, missed) = account(&scene, &wire.messages());
     let mean = |part: &[i64]| part.iter().sum::<i64>() / part.len() as i64;
     let thirds: Vec<i64> = memory.chunks(memory.len().div_ceil(3)).map(mean).collect();
+    let each_minute: Vec<i64> = memory.iter().step_by(60).copied().collect();
+    println!("resident memory, each minute, KiB: {each_minute:?}");
     println!(
         "{minutes} minutes, a fault of the venue and one of the machine every {every} s: {} connections, {sent} messages \
          sent, {missed} of them missed, in gaps; resident memory in thirds of the time {thirds:?} KiB",
