@@ -46,19 +46,19 @@ fn askings(script: &mut Script, until: impl Fn(&Script) -> bool) -> Vec<(i64, us
 }
 
 fn replies(script: &Script) -> Vec<&ReplyReceived> {
-    let reply = |event| match event {
-        &Event::Reply(ref reply) => Some(&**reply),
+    let replies = script.events.iter().filter_map(|event| match event {
+        Event::Reply(reply) => Some(&**reply),
         _ => None,
-    };
-    script.events.iter().filter_map(reply).collect()
+    });
+    replies.collect()
 }
 
 fn catalogs(script: &Script) -> Vec<&Catalog> {
-    let catalog = |event| match event {
-        &Event::Catalog(ref catalog) => Some(&**catalog),
+    let catalogs = script.events.iter().filter_map(|event| match event {
+        Event::Catalog(catalog) => Some(&**catalog),
         _ => None,
-    };
-    script.events.iter().filter_map(catalog).collect()
+    });
+    catalogs.collect()
 }
 
 fn ended(script: &Script) -> usize {
