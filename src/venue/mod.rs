@@ -16,6 +16,7 @@ pub mod okx;
 mod profile;
 mod rest;
 mod streams;
+mod told;
 
 use std::borrow::Cow;
 use std::fmt;

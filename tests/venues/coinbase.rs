@@ -263,3 +263,21 @@ fn the_list_of_products_gives_markets_and_leaves_aliases_out() {
         assert!(by_name("coinbase").unwrap().catalog(&[bad.as_bytes()], Timestamp(1)).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn whatever_a_peer_calls_things_rows_and_memory_are_bounded() {
+    let mut script = Script::open(plan("coinbase", &[("ticker", &["BTC-USD"], &[])]), None);
+    for n in 0..4_200_u64 {
+        let trade = numbered(TRADES, 2 * n).replace("ETH-USD", &format!("A{n}-USD"));
+        script.receive(&trade.replace(r#""trade_id""#, &format!(r#""field{n}":1,"trade_id""#)));
+        script.receive(&numbered(TICKER, 2 * n + 1).replace(r#""ticker""#, &format!(r#""channel{n}""#)));
+    }
+    let count = |is_it: &dyn Fn(&Event) -> bool| script.events.iter().filter(|event| is_it(event)).count();
+    assert!((4_096..8_200).contains(&count(&|event| matches!(event, Event::Market(..)))));
+    assert!((1_000..1_010).contains(&count(&|event| matches!(event, Event::Stream(..)))));
+    let told = count(&|event| matches!(event, Event::NotUnderstood(_)));
+    assert!((101..=150).contains(&told), "{told}");
+    // What was met is still understood.
+    let trade = script.receive(&numbered(TRADES, 8_400).replace("ETH-USD", "A7-USD"));
+    assert!(trade.iter().any(|event| matches!(event, Event::Trade(_))));
+}

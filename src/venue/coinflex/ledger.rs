@@ -17,6 +17,9 @@ use super::check::{Found, SETTLING_TIME};
 use super::markets::Codes;
 use crate::venue::streams::nanos;
 
+/// Assets whose balances are followed.
+const ASSETS_MAX: usize = 4_096;
+
 /// Changes of an asset that wait for what explains them, or tells them. With more, they are not checked.
 const WAITING_MAX: usize = 4_096;
 
@@ -106,6 +109,9 @@ impl Ledger {
             self.changes.remove(&asset);
             return;
         };
+        if self.available.len() >= ASSETS_MAX && !self.available.contains_key(&asset) {
+            return;
+        }
         let Some(before) = self.available.insert(asset, available) else { return };
         let step = available.saturating_sub(before);
         if !self.is_listed || step == 0 {

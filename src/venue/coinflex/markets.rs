@@ -6,7 +6,13 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::check::MarketCheck;
-use crate::model::{Asset, AssetCode, Catalog, Event, Market, MarketPattern, MarketRef, StreamRef, Timestamp};
+use super::read::Problems;
+use crate::model::{
+    Asset, AssetCode, Catalog, Event, Market, MarketPattern, MarketRef, StreamRef, Timestamp, UnknownReason,
+};
+
+/// Markets of a session that the catalog does not list; what comes of more is only in the frames.
+const UNLISTED_MAX: usize = 1_000;
 
 /// Base and counter codes: what identifies a market on the wire.
 pub(super) type Codes = (AssetCode, AssetCode);
@@ -127,6 +133,26 @@ impl Markets {
         });
         self.by_codes.insert(codes, reference);
         reference
+    }
+
+    /// The market of those codes, which the venue named: none, and a problem, where that makes too many that it does not
+    /// list.
+    pub(super) fn hear_of(
+        &mut self,
+        codes: Codes,
+        problems: &mut Problems,
+        events: &mut Vec<Event>,
+    ) -> Option<MarketRef> {
+        let is_listed = |market: &Market| (market.base_code, market.counter_code) == (Some(codes.0), Some(codes.1));
+        let is_one_too_many = self.entries.len() >= UNLISTED_MAX
+            && !self.by_codes.contains_key(&codes)
+            && !self.catalog.as_ref().is_some_and(|catalog| catalog.markets.iter().any(is_listed))
+            && self.entries.iter().filter(|entry| !entry.is_listed).count() >= UNLISTED_MAX;
+        if is_one_too_many {
+            problems.add(UnknownReason::UnknownMarket, &format!("more than {UNLISTED_MAX} that are not listed"));
+            return None;
+        }
+        Some(self.meet(codes, events))
     }
 
     /// The markets that a pattern means now.

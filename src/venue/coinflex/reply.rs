@@ -329,7 +329,9 @@ impl CoinFlexSession {
         for (n, fields) in message.list.iter().flatten().enumerate() {
             let mut read = Reader::item(text, fields, n, problems);
             let Some((base, counter)) = read.needed_int(Key::Base).zip(read.needed_int(Key::Counter)) else { continue };
-            let market = self.markets.meet((AssetCode(base), AssetCode(counter)), &mut out.events);
+            let codes = (AssetCode(base), AssetCode(counter));
+            let Some(market) = self.markets.hear_of(codes, problems, &mut out.events) else { continue };
+            let read = Reader::item(text, fields, n, problems);
             orders.extend(notice::book_order(Places::of(&self.markets, market), read).map(|order| (market, order)));
         }
         orders
@@ -383,8 +385,9 @@ impl CoinFlexSession {
         let Frame { text, message, .. } = *frame;
         let fields = &message.fields;
         let codes = fields.int(Key::Base).zip(fields.int(Key::Counter));
-        let named =
-            codes.map(|(base, counter)| self.markets.meet((AssetCode(base), AssetCode(counter)), &mut out.events));
+        let named = codes.and_then(|(base, counter)| {
+            self.markets.hear_of((AssetCode(base), AssetCode(counter)), problems, &mut out.events)
+        });
         let market = named.or(request.market);
         let (price, quantity) = market.map_or((None, None), |market| {
             let market = &self.markets.entry(market).market;

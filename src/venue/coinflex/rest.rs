@@ -71,7 +71,8 @@ impl CoinFlexSession {
                 problems.add(UnknownReason::MissingField, "base, counter");
                 continue;
             };
-            let market = self.markets.meet((AssetCode(base), AssetCode(counter)), &mut out.events);
+            let codes = (AssetCode(base), AssetCode(counter));
+            let Some(market) = self.markets.hear_of(codes, problems, &mut out.events) else { continue };
             let read = Reader::new(raw, fields, problems);
             let ticker = notice::ticker(TickerKind::Full, market, Places::of(&self.markets, market), read);
             out.events.push(Event::Ticker(Box::new(ticker)));

@@ -4,7 +4,6 @@
 //! [`super::planner`]) is asked of the driver and comes back as an input. So a capture or a journal, where nobody acts
 //! on its wishes, gives the same events.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::journal::{Closed, Input, Opened, Plan};
@@ -26,9 +25,7 @@ use super::planner::Planner;
 use super::read::{Problems, Reader};
 use super::request::Requests;
 use crate::venue::streams::{Asking, nanos};
-
-/// Distinct unknown fields told in one session; beyond, only the frames have them.
-const UNKNOWN_FIELDS_MAX: usize = 50;
+use crate::venue::told::Told;
 
 /// A frame that came, decoded.
 #[derive(Clone, Copy)]
@@ -89,7 +86,7 @@ pub(super) struct CoinFlexSession {
     pub(super) ledger: Ledger,
     /// What checks found and was not said yet.
     pub(super) found: Vec<Found>,
-    unknown_fields: HashSet<(String, String)>,
+    told: Told,
     pub(super) deadline: Option<i64>,
 }
 
@@ -111,7 +108,7 @@ impl CoinFlexSession {
             link: LinkClock::new(Plan::default().timing.silence),
             ledger: Ledger::default(),
             found: Vec::new(),
-            unknown_fields: HashSet::new(),
+            told: Told::default(),
             deadline: None,
         }
     }
@@ -313,7 +310,7 @@ impl CoinFlexSession {
             self.damage_all(at, name, out);
             return name;
         };
-        let market = self.markets.meet(codes, &mut out.events);
+        let Some(market) = self.markets.hear_of(codes, problems, &mut out.events) else { return name };
         let places = Places::of(&self.markets, market);
         let (stream, is_own) = match order_kind {
             Some(kind) => {
@@ -402,7 +399,9 @@ impl CoinFlexSession {
         out: &mut Output,
     ) {
         let mut tell = |reason, what: String| {
-            out.events.push(Event::NotUnderstood(Box::new(NotUnderstood { reason, what, body: frame.to_vec() })));
+            if self.told.tells(reason, &what) {
+                out.events.push(Event::NotUnderstood(Box::new(NotUnderstood { reason, what, body: frame.to_vec() })));
+            }
         };
         if let Some((reason, what)) = problems.take() {
             tell(reason, what);
@@ -411,11 +410,7 @@ impl CoinFlexSession {
             tell(UnknownReason::DuplicateField, field.clone());
         }
         for field in &message.unknown {
-            let is_new = self.unknown_fields.len() < UNKNOWN_FIELDS_MAX
-                && self.unknown_fields.insert((kind.to_owned(), field.clone()));
-            if is_new {
-                tell(UnknownReason::UnknownField, format!("{kind}.{field}"));
-            }
+            tell(UnknownReason::UnknownField, format!("{kind}.{field}"));
         }
     }
 

@@ -190,8 +190,9 @@ impl<P: Protocol> Feed<P> {
             Sent::Subscribe { id, topics } => {
                 self.command(at, "subscribe", id, topics.first(), out);
                 for topic in &topics {
-                    let stream = self.meet(topic, &mut out.events);
-                    self.asked(at, stream, id, out);
+                    if let Some(stream) = self.meet(topic, &mut out.events) {
+                        self.asked(at, stream, id, out);
+                    }
                 }
             }
             Sent::Unsubscribe { id, topics } => {

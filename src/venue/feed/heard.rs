@@ -72,7 +72,7 @@ impl<P: Protocol> Feed<P> {
     /// The streams that an answer means: the one it names, or all of the request it names that are not answered.
     fn meant(&mut self, id: Option<i64>, topic: Option<&Topic>, out: &mut Output) -> Vec<StreamRef> {
         match (topic, id) {
-            (Some(topic), _) => vec![self.meet(topic, &mut out.events)],
+            (Some(topic), _) => self.meet(topic, &mut out.events).into_iter().collect(),
             (None, Some(id)) => {
                 self.streams.select(|stream| stream.kind.request == Some(id) && stream.asking == Asking::Asked)
             }

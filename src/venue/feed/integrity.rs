@@ -21,7 +21,7 @@ impl<P: Protocol> Feed<P> {
         is_damaged: bool,
         out: &mut Output,
     ) {
-        let stream = self.meet(topic, &mut out.events);
+        let Some(stream) = self.meet(topic, &mut out.events) else { return };
         let (integrity, source) = self.rules(stream);
         match self.streams.get(stream).asking {
             Asking::Live => {}

@@ -10,6 +10,9 @@ use crate::model::{Asset, Catalog, Event, Market, MarketPattern, MarketRef, Numb
 /// More decimal places than this are kept as exact text.
 const PLACES_MAX: u8 = 18;
 
+/// Markets of a session that no catalog has, and assets likewise; what comes of more is only in the frames.
+pub(super) const UNLISTED_MAX: usize = 4_096;
+
 /// Markets by the venue's name, each declared when it is first met.
 #[derive(Default)]
 pub(in crate::venue) struct Markets {
@@ -18,6 +21,8 @@ pub(in crate::venue) struct Markets {
     catalog: Option<Arc<Catalog>>,
     /// Assets that no catalog has: their places grow with what comes.
     met: HashMap<String, u8, FixedState>,
+    /// Whether one more than [`UNLISTED_MAX`] was named.
+    has_excess: bool,
 }
 
 struct Entry {
@@ -38,12 +43,23 @@ impl Markets {
         }
         let reference = MarketRef(self.list.len() as u32);
         let listed = self.catalog.as_ref().and_then(|catalog| catalog.market(name)).cloned();
+        let is_full = listed.is_none() && self.list.len() >= UNLISTED_MAX;
+        if is_full && self.list.iter().filter(|entry| !entry.is_listed).count() >= UNLISTED_MAX {
+            // Any will do: nothing is kept of the frame.
+            self.has_excess = true;
+            return MarketRef(0);
+        }
         let is_listed = listed.as_ref().is_some_and(has_scale);
         let market = listed.unwrap_or_else(|| unlisted(name));
         events.push(Event::Market(reference, Arc::new(market.clone())));
         self.list.push(Entry { market, is_listed, is_chosen: false, needed: (0, 0) });
         self.names.insert(name.to_owned(), reference);
         reference
+    }
+
+    /// Whether a market was named that is one too many, since this was last asked.
+    pub(super) fn take_excess(&mut self) -> bool {
+        std::mem::take(&mut self.has_excess)
     }
 
     /// The market as it is known.
@@ -112,6 +128,7 @@ impl Markets {
         let listed = self.catalog.as_ref().and_then(|catalog| catalog.asset(asset)).and_then(|asset| asset.places);
         let places = match listed {
             Some(places) => places,
+            None if self.met.len() >= UNLISTED_MAX && !self.met.contains_key(asset) => places_of(text),
             None => {
                 let known = self.met.entry(asset.to_owned()).or_default();
                 *known = (*known).max(places_of(text));

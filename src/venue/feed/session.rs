@@ -12,16 +12,17 @@ use crate::model::{
     Timestamp, UnknownReason, Verdict,
 };
 use crate::venue::streams::{Asking, Streams, nanos};
+use crate::venue::told::Told;
 use crate::venue::{Account, Action, Channel, Output, Profile, Scope, Session, Standing};
 
-use super::markets::Markets;
+use super::markets::{Markets, UNLISTED_MAX};
 use super::pace::Bucket;
 use super::splice::Splicing;
 use super::tracker::Tracker;
 use super::{Protocol, Reading, Topic};
 
-/// Distinct unknown fields told in one session; beyond, only the frames have them.
-const UNKNOWN_FIELDS_MAX: usize = 50;
+/// Streams that nobody asked for; what comes of more is only in the frames.
+const UNASKED_MAX: usize = 1_000;
 
 /// What a feed knows of a stream.
 #[derive(Debug)]
@@ -127,7 +128,7 @@ pub(in crate::venue) struct Feed<P> {
     pub(super) is_late: bool,
     /// Whether something but data came, so that there may be something to do.
     pub(super) has_news: bool,
-    unknown_fields: HashSet<String>,
+    told: Told,
     deadline: Option<i64>,
 }
 
@@ -156,7 +157,7 @@ impl<P: Protocol> Feed<P> {
             keepalive_at: i64::MAX,
             is_late: false,
             has_news: false,
-            unknown_fields: HashSet::new(),
+            told: Told::default(),
             deadline: None,
         }
     }
@@ -275,9 +276,12 @@ impl<P: Protocol> Feed<P> {
         self.topics.get(topic).copied()
     }
 
-    /// The stream of a topic; what comes unasked is a stream as well.
-    pub(super) fn meet(&mut self, topic: &Topic, events: &mut Vec<Event>) -> StreamRef {
-        self.declare(topic, BTreeMap::new(), events)
+    /// The stream of a topic; what comes unasked is a stream as well, if it is not one too many.
+    pub(super) fn meet(&mut self, topic: &Topic, events: &mut Vec<Event>) -> Option<StreamRef> {
+        let is_one_too_many = self.topics.len() >= UNASKED_MAX
+            && self.find(topic).is_none()
+            && self.streams.iter().filter(|(_, stream)| !stream.is_wanted).count() >= UNASKED_MAX;
+        (!is_one_too_many).then(|| self.declare(topic, BTreeMap::new(), events))
     }
 
     /// Marks a stream as wanted; one that was not is in the state the connection is in.
@@ -375,16 +379,34 @@ impl<P: Protocol> Feed<P> {
         out: &mut Output,
     ) {
         self.markets.declare_scales(start, &mut out.events);
+        if self.markets.take_excess() {
+            return self.drop_frame(at, start, frame, out);
+        }
         for said in said {
             self.hear(at, said, out);
         }
         for (reason, what) in problems {
-            let is_told = reason == UnknownReason::UnknownField
-                && (self.unknown_fields.len() >= UNKNOWN_FIELDS_MAX || !self.unknown_fields.insert(what.clone()));
-            if !is_told {
-                out.events.push(Event::NotUnderstood(Box::new(NotUnderstood { reason, what, body: frame.to_vec() })));
-            }
+            self.tell(reason, what, frame, out);
         }
+    }
+
+    fn tell(&mut self, reason: UnknownReason, what: String, frame: &[u8], out: &mut Output) {
+        if self.told.tells(reason, &what) {
+            out.events.push(Event::NotUnderstood(Box::new(NotUnderstood { reason, what, body: frame.to_vec() })));
+        }
+    }
+
+    /// A frame named one market too many: nothing is concluded from it but which markets there are, and it might have been
+    /// of any stream.
+    fn drop_frame(&mut self, at: Stamp, start: usize, frame: &[u8], out: &mut Output) {
+        let mut place = 0;
+        out.events.retain(|event| {
+            place += 1;
+            place <= start || matches!(event, Event::Market(..))
+        });
+        let what = format!("more than {UNLISTED_MAX} that are not listed");
+        self.damage_all(at, &what, out);
+        self.tell(UnknownReason::UnknownMarket, what, frame, out);
     }
 
     /// What came might have been of any stream.
