@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use feedtape::config::Config;
+use feedtape::exchange::Faults;
 use feedtape::recorder;
 
 use crate::machine::Switch;
@@ -75,26 +76,25 @@ fn the_next_goes_on(scene: &Scene, what: &str) {
 /// library takes that for impossible.
 #[test]
 fn a_panic_within_the_sink_or_a_connection_ends_the_program_with_70_and_what_was_reported_is_there() {
-    const FIRST: i64 = 1;
-    const OTHERS: i64 = 2;
-    let mut places = String::new();
-    for (thread, works) in [(FIRST, 0), (FIRST, 10), (FIRST, 100), (FIRST, 101), (OTHERS, 0), (OTHERS, 25)] {
-        let what = format!("thread {thread}, after {works}");
-        let scene = Scene::new();
-        let machine = scene.machine();
-        let mut command = machine.under(record(&scene.config(&scene.path("test.db"), "")), &scene.path("test.db"));
-        command.env("RUST_BACKTRACE", "1");
-        let mut recorder = Recorder::start(command);
-        recorder.until_reported(300);
-        machine.set(Switch::ClockWorks, works);
-        machine.set(Switch::ClockFails, thread);
-        let (reported, status, told) = recorder.end();
-        assert_eq!(status.code(), Some(70), "{what}: {told}");
-        Recording::open(&scene.path("test.db")).has_all(&reported, &what);
-        the_next_goes_on(&scene, &what);
-        places += &told;
-    }
-    for part in ["feedtape::sink::", "feedtape::connection::"] {
-        assert!(places.contains(part), "none within {part}: {places}");
+    // The first thread has the connections, one of the others the sink. Where a clock is read next is chance.
+    for (thread, part) in [(1, "feedtape::connection::"), (2, "feedtape::sink::")] {
+        let is_within = (0..20).any(|works| {
+            let what = format!("thread {thread}, after {works}");
+            let scene = Scene::with(Faults::new(), 1_000);
+            let machine = scene.machine();
+            let config = scene.config(&scene.path("test.db"), "");
+            let mut command = machine.under(record(&config), &scene.path("test.db"));
+            command.env("RUST_BACKTRACE", "1");
+            let mut recorder = Recorder::start(command);
+            recorder.until_reported(300);
+            machine.set(Switch::ClockWorks, works);
+            machine.set(Switch::ClockFails, thread);
+            let (reported, status, told) = recorder.end();
+            assert_eq!(status.code(), Some(70), "{what}: {told}");
+            Recording::open(&scene.path("test.db")).has_all(&reported, &what);
+            the_next_goes_on(&scene, &what);
+            told.contains(part)
+        });
+        assert!(is_within, "none is within {part}");
     }
 }
