@@ -7,7 +7,8 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 use url::{Host, Url};
 
-/// An address other than the last is given up after this, so that a dead one does not cost the whole time-out.
+/// An address other than the last is given up after this if it is not open, upgrade and all: one that is dead, or takes
+/// connections and says nothing, does not cost the whole time-out.
 const NOT_LAST_MAX: Duration = Duration::from_secs(3);
 
 /// The addresses of a URL's host, in the resolver's order, asked for anew each time.

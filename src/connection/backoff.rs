@@ -132,6 +132,23 @@ mod tests {
     }
 
     #[test]
+    fn a_thousand_clients_that_fail_again_and_again_spread_out() {
+        let mut bins = [0; 600];
+        for seed in 0..1_000 {
+            let mut backoff = Backoff::new(BackoffPolicy::default(), seed);
+            let mut at = Duration::ZERO;
+            loop {
+                at += backoff.wait(&lost(), Duration::ZERO);
+                let Some(bin) = bins.get_mut(usize::try_from(at.as_millis() / 100).unwrap()) else { break };
+                *bin += 1;
+            }
+        }
+        // In the first second each tries once or twice. Waits of up to 2^n s leave a twentieth of them in 100 ms, and less.
+        let peak = |from: usize, to: usize| *bins[from..to].iter().max().unwrap();
+        assert!(peak(0, 10) <= 200 && peak(10, 30) <= 100 && peak(30, 600) <= 50, "{bins:?}");
+    }
+
+    #[test]
     fn a_refusal_is_not_hammered_at() {
         let shortest = |closed: &Closed| {
             (0..200)

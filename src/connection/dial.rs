@@ -10,6 +10,7 @@ use awc::error::{ConnectError, SendRequestError, WsClientError};
 use awc::http::header;
 use awc::{Client, Connector};
 use rustls::ClientConfig;
+use tokio::time::timeout;
 use url::Url;
 
 use super::address::{refuse_plaintext, resolve, time_for};
@@ -65,14 +66,26 @@ impl Dialer {
                 failures.push(Closed { cause: CloseCause::Tls, code: None, detail, heard_at: None });
                 continue;
             }
-            let connect = time_for(self.pace.connect, addresses.len() - 1 - index);
-            match self.open(url, *address, connect).await {
+            let left = addresses.len() - 1 - index;
+            match self.open_in_time(url, *address, left).await {
                 Ok(socket) => return Ok((socket, *address)),
                 Err(refused) if refused.cause == CloseCause::UpgradeRefused => return Err(refused),
                 Err(failure) => failures.push(Closed { detail: format!("{address}: {}", failure.detail), ..failure }),
             }
         }
         Err(summary(failures))
+    }
+
+    /// Opens a WebSocket at an address. If `left` others come after it, it has little time for all there is to it.
+    async fn open_in_time(&self, url: &Url, address: SocketAddr, left: usize) -> Result<Socket, Closed> {
+        let Pace { connect, handshake, .. } = self.pace;
+        let within = time_for(connect + handshake, left);
+        let late = || {
+            let detail = format!("not open within {within:?}, and there is another address");
+            Closed { cause: CloseCause::TimedOut, code: None, detail, heard_at: None }
+        };
+        let opening = self.open(url, address, connect.min(within));
+        if left == 0 { opening.await } else { timeout(within, opening).await.unwrap_or_else(|_| Err(late())) }
     }
 
     async fn open(&self, url: &Url, address: SocketAddr, connect: Duration) -> Result<Socket, Closed> {

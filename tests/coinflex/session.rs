@@ -421,11 +421,66 @@ fn no_greeting_and_no_reply_end_the_connection() {
 
 #[test]
 fn a_greeting_without_a_usable_nonce_is_never_signed() {
-    for nonce in [r#""""#, r#""AAAA""#, "5", "null", r#""azRzAi5rm1ry/l0drnz1vwAA""#, r#""!!!""#] {
+    let of = |nonce: &str| format!(r#"{{"notice":"Welcome","nonce":{nonce}}}"#);
+    let huge = of(&format!("\"{}\"", "A".repeat(1 << 20)));
+    let bad = [r#""""#, r#""AAAA""#, "5", "null", "[]", "{}", r#""azRzAi5rm1ry/l0drnz1vwAA""#, r#""!!!""#].map(of);
+    for welcome in bad.into_iter().chain([huge, r#"{"notice":"Welcome"}"#.to_owned()]) {
         let mut script = Script::connected(account_plan(&[]), Some(account()));
-        script.receive(&format!(r#"{{"notice":"Welcome","nonce":{nonce}}}"#));
-        assert!(script.sent.is_empty(), "{nonce}: {:?}", script.sent);
-        assert!(matches!(script.wishes.as_slice(), [Action::Close { cause: CloseCause::BadGreeting, .. }]), "{nonce}");
+        script.receive(&welcome);
+        // A good one behind it makes no difference: the connection is over.
+        script.receive(WELCOME);
+        let shown = &welcome[..welcome.len().min(60)];
+        assert!(script.sent.is_empty(), "{shown}: {:?}", script.sent);
+        assert!(matches!(script.wishes.as_slice(), [Action::Close { cause: CloseCause::BadGreeting, .. }]), "{shown}");
+    }
+}
+
+#[test]
+fn a_second_greeting_is_answered_by_no_second_login_whenever_it_comes() {
+    let other = WELCOME.replace("azRz", "bzRz");
+    let mut script = Script::connected(account_plan(&[]), Some(account()));
+    let logins = |script: &Script| script.sent.iter().filter(|sent| sent.contains("Authenticate")).count();
+    for frame in [WELCOME, &other, r#"{"error_code":0,"tag":1}"#, WELCOME, &other] {
+        script.receive(frame);
+        assert_eq!(logins(&script), 1, "{frame}");
+    }
+    assert!(script.wishes.is_empty(), "{:?}", script.wishes);
+}
+
+#[test]
+fn tags_of_nothing_and_of_a_connection_before_change_nothing() {
+    let mut before = Script::connected(account_plan(&[]), Some(account()));
+    before.receive_all(&[WELCOME, r#"{"error_code":0,"tag":1}"#]);
+    let mut script = Script::connected(plan(&[("WatchOrders", &["XBT:USDT"])]), None);
+    script.receive(WELCOME);
+    // Those of the connection before (one command has gone out here), none, null, and what is no tag.
+    for tag in ["2", "3", "0", "-1", "null", "\"1\"", "1.5", "18446744073709551617"] {
+        script.receive(&format!(r#"{{"error_code":0,"tag":{tag},"orders":[]}}"#));
+        assert_eq!(script.last_state("WatchOrders").as_deref(), Some("gap not_acknowledged"), "{tag}");
+    }
+    script.receive(r#"{"error_code":0,"orders":[]}"#);
+    assert_eq!(script.last_state("WatchOrders").as_deref(), Some("gap not_acknowledged"));
+    script.receive(r#"{"error_code":0,"tag":1,"orders":[]}"#);
+    assert_eq!(script.last_state("WatchOrders").as_deref(), Some("consistent"));
+    let lines = script.receive(r#"{"error_code":1,"error_msg":"again","tag":1}"#);
+    assert!(lines.contains(&"not understood unknown_tag [1]".to_owned()), "{lines:?}");
+    assert_eq!(script.last_state("WatchOrders").as_deref(), Some("consistent"));
+}
+
+#[test]
+fn null_in_a_field_that_must_be_there_is_damage_and_a_fresh_snapshot() {
+    let good = matched((1, 4), (2, 3), 1, 10_000);
+    let frames = [opened(1, 5, 10_000), closed(1, 5, 10_000), good];
+    for frame in frames {
+        let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&frame).unwrap();
+        for name in ["id", "quantity", "price"].iter().filter(|name| fields.contains_key(**name)) {
+            let mut broken = fields.clone();
+            broken[*name] = serde_json::Value::Null;
+            let mut script = following();
+            let lines = script.receive(&serde_json::to_string(&broken).unwrap());
+            assert!(lines.iter().any(|line| line.starts_with("not understood ")), "{name} of {frame}: {lines:?}");
+            assert_eq!(script.last_state("WatchOrders").as_deref(), Some("gap not_understood"), "{name} of {frame}");
+        }
     }
 }
 

@@ -93,6 +93,18 @@ async fn a_dead_or_refusing_or_mute_address_is_followed_by_the_next() {
 }
 
 #[actix::test]
+async fn a_mute_address_has_three_seconds_for_everything_if_there_is_another() {
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for scheme in ["ws", "wss"] {
+        let url = Url::parse(&format!("{scheme}://localhost/v1")).unwrap();
+        let addresses = [mute.local_addr().unwrap(), refusing];
+        let failure = dialer().dial_at(&url, &addresses, false).await.unwrap_err();
+        assert!(failure.detail.contains("not open within 3s, and there is another address; "), "{failure:?}");
+    }
+}
+
+#[actix::test]
 async fn a_refused_upgrade_is_told_with_its_status_and_not_tried_elsewhere() {
     for (status, line) in [(401, "Unauthorized"), (302, "Found"), (429, "Too Many Requests"), (503, "Unavailable")] {
         let peer = Peer::raw(move |mut conn| {

@@ -64,6 +64,11 @@ fn a_fault_that_ends_the_connection_is_a_gap_with_its_cause_and_recording_resume
         let sessions = scene.rows("SELECT cause, code FROM session ORDER BY id");
         assert_eq!(sessions[0], expected[number], "fault {number}");
         assert_eq!(sessions.last().map(String::as_str), Some("stopped -"), "fault {number}");
+        if expected[number].starts_with("bad_greeting") {
+            // What cannot be signed for is not: the one login is of the connection after it.
+            let logins = "SELECT session FROM command WHERE method = 'Authenticate'";
+            assert_eq!((scene.exchange.counts().logins, scene.rows(logins)), (1, vec!["2".to_owned()]));
+        }
         for channel in ["WatchOrders", "WatchTicker"] {
             let spans = "SELECT session > 1, verdict FROM coverage WHERE market = 'XBT:USDT' AND verdict <> 'gap'";
             let last = scene.rows(&format!("{spans} AND channel = '{channel}' ORDER BY from_at DESC LIMIT 1"));
