@@ -22,7 +22,7 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 pub const FILE_MODE: u32 = 0o640;
 
 /// How long a statement waits for a lock that another program holds, before the group is put off.
-const BUSY_WAIT_MAX: Duration = Duration::from_secs(1);
+pub const BUSY_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Page size of new files. Inserting is a seventh faster than with SQLite's usual 4 KiB; with more, a commit of a few
 /// rows would write much for little.

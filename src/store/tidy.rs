@@ -1,6 +1,7 @@
 //! What the writer does while it has time: look after its file, take events into books, and merge small blocks.
 
 use std::fs;
+use std::time::Duration;
 
 use tracing::warn;
 
@@ -9,7 +10,7 @@ use crate::sink::Tidied;
 use super::place::{self, beside};
 use super::{Store, StoreError, open};
 
-/// A WAL larger than this means that somebody keeps it from being emptied.
+/// A WAL larger than this, or than half of what it may have, means that somebody keeps it from being emptied.
 const WAL_BYTES_USUAL_MAX: u64 = 256 << 20;
 
 /// What is watched, and what was warned of and still holds.
@@ -31,9 +32,13 @@ impl Store {
         self.watch.wal_bytes_max = bytes_max;
     }
 
-    /// Refuses to make a WAL longer that is too long already, and that a reader keeps from being emptied.
-    pub(super) fn check_wal(&self) -> Result<(), StoreError> {
-        if self.wal_bytes() <= self.watch.wal_bytes_max {
+    /// Refuses to make a WAL longer that is too long already, and that a reader keeps from being emptied. Warns before.
+    pub(super) fn check_wal(&mut self) -> Result<(), StoreError> {
+        let bytes = self.wal_bytes();
+        if bytes > self.usual_wal_bytes_max() && !self.watch.wal_is_long {
+            self.shorten_wal()?;
+        }
+        if bytes <= self.watch.wal_bytes_max {
             return Ok(());
         }
         self.empty_wal();
@@ -51,8 +56,8 @@ impl Store {
     /// If what was to be done failed.
     pub fn tidy_up(&mut self) -> Result<Tidied, StoreError> {
         self.warn_of_low_space();
+        self.shorten_wal()?;
         let wal_bytes = self.wal_bytes();
-        self.warn_of_long_wal(wal_bytes);
         self.check_wal()?;
         let has_more = self.books_step()? || self.merge_step()?;
         Ok(Tidied { has_more, wal_bytes })
@@ -63,13 +68,30 @@ impl Store {
         fs::metadata(beside(&self.settings.path, place::WAL)).map_or(0, |found| found.len())
     }
 
-    fn warn_of_long_wal(&mut self, wal_bytes: u64) {
-        let is_long = wal_bytes > WAL_BYTES_USUAL_MAX;
+    fn usual_wal_bytes_max(&self) -> u64 {
+        WAL_BYTES_USUAL_MAX.min(self.watch.wal_bytes_max / 2)
+    }
+
+    /// Empties a WAL that is long, or warns of who keeps it from that.
+    fn shorten_wal(&mut self) -> Result<(), StoreError> {
+        let bytes = self.wal_bytes();
+        let is_long = bytes > self.usual_wal_bytes_max() && !self.empty_wal_at_once()?;
         if is_long && !self.watch.wal_is_long {
             let database = self.settings.path.display();
-            warn!(%database, wal_bytes, "the WAL cannot be emptied, a reader holds an old snapshot: end its transaction");
+            warn!(%database, wal_bytes = bytes, "the WAL cannot be emptied, a reader holds an old snapshot: end its transaction");
         }
         self.watch.wal_is_long = is_long;
+        Ok(())
+    }
+
+    /// Does not wait for readers.
+    fn empty_wal_at_once(&self) -> Result<bool, StoreError> {
+        let wait =
+            |time| self.connection.busy_timeout(time).map_err(|error| StoreError::of(&self.settings.path, error));
+        wait(Duration::ZERO)?;
+        let is_emptied = self.empty_wal();
+        wait(open::BUSY_WAIT_MAX)?;
+        Ok(is_emptied)
     }
 
     fn warn_of_low_space(&mut self) {

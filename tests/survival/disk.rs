@@ -2,9 +2,11 @@
 //!
 //! `FEEDTAPE_DISK_FAULTS=1000000` fails every write and every sync of a recording in turn.
 
-use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use feedtape::exchange::{Action, Faults};
@@ -12,12 +14,13 @@ use rusqlite::Connection;
 
 use crate::machine::{Machine, Switch};
 use crate::scene::{
-    PATIENCE, Recorder, Recording, Scene, from_env, lock, record, started, started_on_machine, until, verify,
+    PATIENCE, Recorder, Recording, Scene, feedtape, from_env, lock, record, started, started_on_machine, until, verify,
 };
 
-/// "Input/output error" and "no space left on device".
+/// "Input/output error", "no space left on device" and "read-only file system".
 const EIO: i64 = 5;
 pub const ENOSPC: i64 = 28;
+const EROFS: i64 = 30;
 
 /// What a recorder may have in memory, whatever its disk does: one window of 8 MiB, caches, and a test build.
 const MEMORY_BYTES_MAX: u64 = 128 << 20;
@@ -245,17 +248,73 @@ fn a_wal_that_a_reader_makes_too_long_stops_the_writing_until_the_reader_leaves(
 }
 
 #[test]
-fn a_reader_that_stays_makes_the_wal_grow_and_it_is_cut_when_the_reader_leaves() {
-    let (scene, mut recorder) = started(300);
+fn a_reader_that_stays_makes_the_wal_grow_which_is_told_and_it_is_cut_when_the_reader_leaves() {
+    const TOLD_BYTES: u64 = 8 << 20;
+    let scene = Scene::new();
+    let config = scene.config(&scene.path("test.db"), "max_wal_size = \"16MiB\"");
+    let mut recorder = Recorder::start(record(&config));
+    recorder.until_reported(300);
     let reader = Connection::open(scene.path("test.db")).unwrap();
-    reader.execute_batch("BEGIN; SELECT count(*) FROM frame_block").unwrap();
-    let before: i64 = reader.query_row("SELECT count(*) FROM frame_block", [], |row| row.get(0)).unwrap();
-    recorder.until_it_goes_on();
-    recorder.until_it_goes_on();
-    let counted: i64 = reader.query_row("SELECT count(*) FROM frame_block", [], |row| row.get(0)).unwrap();
-    assert_eq!(counted, before, "it reads what was there when it began");
+    reader.execute_batch("BEGIN").unwrap();
+    let count = || reader.query_row("SELECT count(*) FROM frame_block", [], |row| row.get::<_, i64>(0)).unwrap();
+    let before = count();
+    let wal_bytes = || fs::metadata(scene.path("test.db-wal")).unwrap().len();
+    until("it is told", || recorder.said("the WAL cannot be emptied, a reader holds an old snapshot") == 1);
+    assert!(wal_bytes() > TOLD_BYTES);
+    assert_eq!(count(), before, "it reads what was there when it began");
     drop(reader);
+    until("it is cut", || wal_bytes() < TOLD_BYTES);
     recorder.until_it_goes_on();
     scene.stopped(recorder, "a reader");
-    assert_eq!(fs::metadata(scene.path("test.db-wal")).map_or(0, |wal| wal.len()), 0);
+    assert_eq!(wal_bytes(), 0);
+}
+
+#[test]
+fn a_disk_that_turns_read_only_is_told_and_costs_nothing_once_it_is_mended() {
+    let (scene, machine, mut recorder) = started_on_machine(Scene::new(), 300);
+    machine.set(Switch::WriteError, EROFS);
+    until("it says so", || recorder.said("cannot write, trying again") == 1);
+    machine.reset();
+    recorder.until_it_goes_on();
+    assert_eq!(recorder.said("writing again, nothing was lost"), 1);
+    scene.stopped(recorder, "read-only");
+}
+
+#[test]
+fn where_nothing_may_be_written_nothing_is_begun() {
+    let scene = Scene::new();
+    let shut = scene.path("shut");
+    fs::create_dir(&shut).unwrap();
+    let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    mode(scene.folder.path(), 0o755);
+    let as_nobody = |mut command: Command| {
+        // Root may write anywhere.
+        if fs::metadata(&shut).unwrap().uid() == 0 {
+            command.uid(65534);
+        }
+        command
+    };
+    let mut program = feedtape();
+    program.arg("--version");
+    if !as_nobody(program).output().is_ok_and(|output| output.status.success()) {
+        return println!("skipped: the program cannot be run as somebody else here");
+    }
+    let config = scene.config(&shut.join("test.db"), "");
+    let refused = |code: i32, what: &str| {
+        let (_, status, told) = Recorder::start(as_nobody(record(&config))).end();
+        assert_eq!(status.code(), Some(code), "{what}: {told}");
+        assert!(told.contains("test.db") && told.contains(what), "{told}");
+    };
+    mode(&shut, 0o555);
+    refused(73, "cannot be made or opened: Permission denied");
+    // Nor where there is a recording, of somebody else.
+    mode(&shut, 0o755);
+    let mut recorder = Recorder::start(record(&config));
+    recorder.until_reported(0);
+    recorder.signal("TERM");
+    assert_eq!(recorder.end().1.code(), Some(0));
+    mode(&shut.join("test.db"), 0o444);
+    refused(73, "cannot be made or opened: Permission denied");
+    mode(&shut.join("test.db.lock"), 0o666);
+    refused(74, "readonly database");
 }

@@ -18,7 +18,7 @@ const COMMIT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What a commit may take, and what passes until the recorder is told by its exchange and killed by us, where two cores do
 /// other things as well. In 2,000 kills it was 138 ms at most.
-const MACHINE: Duration = Duration::from_secs(2);
+const MACHINE: Duration = Duration::from_millis(750);
 
 #[test]
 fn whenever_it_is_killed_what_it_reported_is_there_and_the_rest_is_a_gap() {
@@ -38,7 +38,9 @@ fn whenever_it_is_killed_what_it_reported_is_there_and_the_rest_is_a_gap() {
             if is_recording {
                 recorder.until_reported(0);
             }
-            thread::sleep(Duration::from_micros(u64::from(random.next_u32() % 200_000)));
+            // Long enough now and then to see that no more than that is lost.
+            let wait = if kill % 10 == 9 { 950_000 } else { random.next_u32() % 200_000 };
+            thread::sleep(Duration::from_micros(u64::from(wait)));
             let told_at = now();
             recorder.signal("KILL");
             let at = now();

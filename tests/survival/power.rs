@@ -11,14 +11,19 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use feedtape::exchange::Faults;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use rusqlite::{Connection, OpenFlags};
 
 use crate::machine::Switch;
-use crate::scene::{Recorder, Recording, Scene, from_env, record};
+use crate::scene::{PATIENCE, Recorder, Recording, Reported, Scene, from_env, record, verify};
 
 /// Bytes of the file system: enough for what is recorded between two of them.
 const IMAGE_BYTES: u64 = 192 << 20;
+
+/// So slowly that it lasts.
+const EVENTS_PER_SECOND: u32 = 500;
 
 /// So many cuts are made of one file system.
 const CUTS_AN_IMAGE: u64 = 10;
@@ -45,20 +50,72 @@ fn run(program: &str, options: &[&str], paths: &[&Path]) -> bool {
     Command::new(program).args(options).args(paths).status().is_ok_and(|status| status.success())
 }
 
+/// What a cut leaves of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// All that was reported.
+    Whole,
+    /// A sound file without some of it, or no file.
+    Less,
+    /// A file that is not sound.
+    Corrupt,
+}
+
 /// What became of cuts.
 #[derive(Debug, Default)]
 struct Cuts {
     whole: u64,
-    lost: u64,
+    less: u64,
+    corrupt: u64,
+    /// Of those that left less: so many had all that was reported before a checkpoint.
+    had_checkpointed: u64,
 }
 
-/// Records with these settings and cuts the power again and again; `None` if this machine cannot.
+fn has_all(database: &Path, reported: &Reported) -> bool {
+    let check = || Recording::open(database).has_all(reported, "after a cut");
+    catch_unwind(AssertUnwindSafe(check)).is_ok()
+}
+
+fn left(database: &Path, reported: &Reported) -> Left {
+    if has_all(database, reported) {
+        return Left::Whole;
+    }
+    if !database.exists() {
+        return Left::Less;
+    }
+    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let sound = connection.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
+    if sound.is_ok_and(|sound| sound == "ok") { Left::Less } else { Left::Corrupt }
+}
+
+/// Has the WAL brought into the file, as the recorder does when it is long.
+fn checkpoint(database: &Path, synchronous: &str) {
+    let connection = Connection::open(database).unwrap();
+    connection.busy_timeout(PATIENCE).unwrap();
+    connection.pragma_update(None, "synchronous", synchronous).unwrap();
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+}
+
+/// The next start after a cut goes on with what there is.
+fn goes_on(scene: &Scene, database: &Path, settings: &str) {
+    let mut recorder = Recorder::start(record(&scene.config(database, settings)));
+    recorder.until_reported(0);
+    recorder.signal("TERM");
+    let (reported, status, told) = recorder.end();
+    assert_eq!(status.code(), Some(0), "{told}");
+    Recording::open(database).has_all(&reported, "after a cut and a start");
+    verify(database, "after a cut and a start");
+}
+
+/// Records with these settings and cuts the power again and again, every second time after a checkpoint; `None` if this
+/// machine cannot.
 fn cut(settings: &str, syncs_are_left_out: bool) -> Option<Cuts> {
     let (cuts, seed) = (from_env("FEEDTAPE_CUTS", 40), from_env("FEEDTAPE_SEED", 7));
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut outcome = Cuts::default();
-    while outcome.whole + outcome.lost < cuts {
-        let scene = Scene::new();
+    let mut done = 0;
+    while done < cuts {
+        let scene = Scene::with(Faults::new(), EVENTS_PER_SECOND);
         let (image, copy) = (scene.path("image"), scene.path("copy"));
         fs::File::create(&image).unwrap().set_len(IMAGE_BYTES).unwrap();
         if !run("mkfs.ext4", &["-q", "-F"], &[&image]) {
@@ -70,24 +127,38 @@ fn cut(settings: &str, syncs_are_left_out: bool) -> Option<Cuts> {
         machine.set(Switch::SyncIsLeftOut, i64::from(syncs_are_left_out));
         let command = machine.under(record(&scene.config(&database, settings)), &database);
         let mut recorder = Recorder::start(command);
-        for _ in 0..CUTS_AN_IMAGE {
+        let mut checkpointed = Reported::new();
+        for n in 0..CUTS_AN_IMAGE {
             recorder.until_it_goes_on();
+            if n % 2 == 1 {
+                checkpointed = recorder.so_far();
+                checkpoint(&database, if syncs_are_left_out { "OFF" } else { "NORMAL" });
+                recorder.until_it_goes_on();
+            }
             thread::sleep(Duration::from_micros(u64::from(random.next_u32() % 150_000)));
             let reported = recorder.so_far();
             // A copy takes longer than a cut, so nothing else may happen meanwhile.
             recorder.signal("STOP");
             fs::copy(&image, &copy).unwrap();
             recorder.signal("CONT");
-            let after = Mounted::mount(&copy, scene.path("after"));
-            let is_whole = after.is_some_and(|after| {
-                let check = || Recording::open(&after.at.join("test.db")).has_all(&reported, "after a cut");
-                catch_unwind(AssertUnwindSafe(check)).is_ok()
-            });
-            if is_whole {
-                outcome.whole += 1;
-            } else {
-                outcome.lost += 1;
+            let after = Mounted::mount(&copy, scene.path("after")).expect("a journalled file system survives that");
+            let database = after.at.join("test.db");
+            let left = left(&database, &reported);
+            match left {
+                Left::Whole => outcome.whole += 1,
+                Left::Less => outcome.less += 1,
+                Left::Corrupt => outcome.corrupt += 1,
             }
+            if left == Left::Less && !checkpointed.is_empty() && has_all(&database, &checkpointed) {
+                outcome.had_checkpointed += 1;
+            }
+            if left == Left::Less && !syncs_are_left_out && !checkpointed.is_empty() {
+                assert!(has_all(&database, &checkpointed), "seed {seed}, cut {done}: what was checkpointed is lost");
+            }
+            if left != Left::Corrupt && !syncs_are_left_out {
+                goes_on(&scene, &database, settings);
+            }
+            done += 1;
         }
         recorder.signal("KILL");
         recorder.end();
@@ -100,8 +171,8 @@ fn cut(settings: &str, syncs_are_left_out: bool) -> Option<Cuts> {
 #[ignore = "needs root, mkfs.ext4 and loop devices"]
 fn what_was_reported_survives_the_loss_of_power() {
     match cut("", false) {
-        Some(outcome) => assert_eq!(outcome.lost, 0, "{outcome:?}"),
-        None => println!("SKIPPED: no file system can be made and mounted here"),
+        Some(outcome) => assert_eq!((outcome.less, outcome.corrupt), (0, 0), "{outcome:?}"),
+        None => println!("skipped: no file system can be made and mounted here"),
     }
 }
 
@@ -109,16 +180,16 @@ fn what_was_reported_survives_the_loss_of_power() {
 #[ignore = "needs root, mkfs.ext4 and loop devices"]
 fn without_syncs_the_loss_of_power_is_seen() {
     match cut("", true) {
-        Some(outcome) => assert!(outcome.lost > 0, "{outcome:?}"),
-        None => println!("SKIPPED: no file system can be made and mounted here"),
+        Some(outcome) => assert!(outcome.less + outcome.corrupt > 0, "{outcome:?}"),
+        None => println!("skipped: no file system can be made and mounted here"),
     }
 }
 
 #[test]
 #[ignore = "needs root, mkfs.ext4 and loop devices"]
-fn a_recording_that_survives_processes_only_loses_its_last_frames() {
+fn a_recording_that_survives_processes_only_loses_what_came_since_its_last_checkpoint_and_is_sound() {
     match cut("durability = \"process-kill\"", false) {
-        Some(outcome) => assert!(outcome.lost > 0, "{outcome:?}"),
-        None => println!("SKIPPED: no file system can be made and mounted here"),
+        Some(outcome) => assert!(outcome.less > 0 && outcome.corrupt == 0, "{outcome:?}"),
+        None => println!("skipped: no file system can be made and mounted here"),
     }
 }
