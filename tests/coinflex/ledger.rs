@@ -108,6 +108,28 @@ fn a_match_that_no_balance_tells_is_found() {
 }
 
 #[test]
+fn a_match_of_an_ask_gives_what_it_set_aside_for_the_total_less_the_fee() {
+    let opened = [balance(63_488, 9_999_000), order("OrderOpened", 3, -1_000, 90_000)];
+    let ours = r#""ask":3,"ask_tonce":null,"ask_rem":600,"ask_base_fee":7,"ask_counter_fee":2"#;
+    let rest = r#""bid":9,"bid_rem":0,"quantity":400,"price":90000,"total":3600,"time":1"#;
+    let matched = format!(r#"{{"notice":"OrdersMatched","base":63488,"counter":65283,{ours},{rest},"taker":false}}"#);
+    let told = |base: i64, counter: i64| [balance(63_488, 9_999_000 - base), balance(65_283, COUNTER + counter)];
+    for (base, counter, expected) in [
+        (7, 3_598, None),
+        (6, 3_598, Some("a match changes asset 63488 by -7, which no balance tells")),
+        (7, 3_600, Some("a match changes asset 65283 by 3598, which no balance tells")),
+        (407, 3_598, Some("a match changes asset 63488 by -7, which no balance tells")),
+    ] {
+        let mut frames = opened.to_vec();
+        frames.push(matched.clone());
+        frames.extend(told(base, counter));
+        let lines = findings(&mut account_of_ours(), &frames);
+        let found = lines.iter().find_map(|line| line.strip_prefix("fill_balance in s0: "));
+        assert_eq!(found, expected, "{base} {counter}: {lines:?}");
+    }
+}
+
+#[test]
 fn a_reservation_that_no_balance_tells_is_found() {
     let frames = [balance(65_283, COUNTER - 1_000), order("OrderOpened", 2, 300, 40_000)];
     let lines = findings(&mut account_of_ours(), &frames);

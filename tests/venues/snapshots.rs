@@ -192,3 +192,33 @@ fn what_cannot_be_read_puts_every_stream_in_doubt() {
         [(1, "not_understood".to_owned()), (2, "not_connected".to_owned())]
     );
 }
+
+#[test]
+fn a_field_that_is_missing_or_no_number_is_damage_and_one_that_nobody_knows_is_told() {
+    let wanted = plan("binance", &[("trade", &["BTCUSDT", "ETHUSDT"], &[])]);
+    let trade = |fields: &str| {
+        format!(
+            r#"{{"stream":"btcusdt@trade","data":{{"e":"trade","E":1,"s":"BTCUSDT","T":1,"m":true,"M":true,{fields}}}}}"#
+        )
+    };
+    for (fields, told, state) in [
+        (r#""t":2,"p":"5","q":"1""#, "", "proved"),
+        (r#""t":2,"q":"1""#, "missing_field p", "not_understood"),
+        (r#""t":2,"p":"five","q":"1""#, "missing_field p", "not_understood"),
+        (r#""t":2,"p":"5","q":"1","zz":null"#, "unknown_field trade.zz", "proved"),
+    ] {
+        let mut script = Script::open(wanted.clone(), None);
+        script.receive(r#"{"result":null,"id":1}"#);
+        script.receive(&trade(r#""t":1,"p":"5","q":"1""#));
+        assert_eq!(script.state("trade BTCUSDT"), "proved");
+        script.now += SECOND;
+        script.receive(&trade(fields));
+        let timeline: Vec<_> = script.changes().into_iter().filter(|change| change.stream == "trade BTCUSDT").collect();
+        let was = timeline.iter().any(|change| change.state == "not_understood");
+        assert_eq!(was, state == "not_understood", "{fields}: {timeline:?}");
+        assert!(
+            !script.changes().iter().any(|change| change.stream == "trade ETHUSDT" && change.state == state && was)
+        );
+        assert_eq!(script.odd().join(", "), told, "{fields}");
+    }
+}

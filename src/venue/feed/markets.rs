@@ -241,3 +241,68 @@ pub(in crate::venue) fn asset(name: &str, places: Option<u8>) -> Asset {
 fn has_scale(market: &Market) -> bool {
     market.price_places.is_some() && market.quantity_places.is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CatalogOrigin, Timestamp};
+
+    /// A market by its name, price and quantity places.
+    fn listed(name: &str, price: Option<u8>, quantity: Option<u8>) -> Market {
+        Market { price_places: price, quantity_places: quantity, ..unlisted(name) }
+    }
+
+    fn catalog(markets: Vec<Market>) -> Arc<Catalog> {
+        let (valid_from, origin) = (Timestamp(0), CatalogOrigin::Exchange);
+        Arc::new(Catalog { valid_from, other_until: None, origin, assets: Vec::new(), markets })
+    }
+
+    /// The places of the market that each event declares.
+    fn declared(events: &mut Vec<Event>) -> Vec<(Option<u8>, Option<u8>)> {
+        let places = |event| match event {
+            Event::Market(_, market) => (market.price_places, market.quantity_places),
+            other => panic!("{other:?}"),
+        };
+        events.drain(..).map(places).collect()
+    }
+
+    fn is_scaled(price: Option<Price>) -> bool {
+        price.unwrap().as_scaled().is_some()
+    }
+
+    #[test]
+    fn a_listed_scale_is_the_venues_and_a_finer_number_is_text() {
+        let (mut markets, mut events) = (Markets::default(), Vec::new());
+        markets.list(&catalog(vec![listed("A/B", Some(2), Some(3))]), &mut events);
+        let market = markets.meet("A/B", &mut events);
+        assert!(is_scaled(markets.price(market, "1.25")));
+        assert!(!is_scaled(markets.price(market, "1.255")));
+        markets.declare_scales(0, &mut events);
+        assert_eq!(declared(&mut events), [(Some(2), Some(3))]);
+        assert!(!is_scaled(markets.price(market, "1.255")), "also in what comes next");
+        // Listed otherwise, that is declared; listed the same, nothing is.
+        let finer = catalog(vec![listed("A/B", Some(3), Some(3))]);
+        markets.list(&finer, &mut events);
+        markets.list(&finer, &mut events);
+        assert_eq!(declared(&mut events), [(Some(3), Some(3))]);
+        assert!(is_scaled(markets.price(market, "1.255")));
+    }
+
+    #[test]
+    fn a_scale_that_is_listed_in_part_or_not_at_all_is_that_of_what_comes() {
+        for market in [listed("A/B", Some(1), None), listed("A/B", None, Some(1)), listed("A/B", None, None)] {
+            let (mut markets, mut events) = (Markets::default(), Vec::new());
+            markets.list(&catalog(vec![market.clone()]), &mut events);
+            let known = markets.meet("A/B", &mut events);
+            events.clear();
+            assert_eq!(is_scaled(markets.price(known, "1.25")), market.price_places.is_none(), "{market:?}");
+            assert!(markets.quantity(known, "0.5").is_some());
+            markets.declare_scales(0, &mut events);
+            assert_eq!(declared(&mut events).last(), Some(&(Some(2), Some(1))), "{market:?}");
+            // What comes next is kept as finely as that.
+            assert!(is_scaled(markets.price(known, "1.25")), "{market:?}");
+            markets.declare_scales(0, &mut events);
+            assert_eq!(declared(&mut events), [], "{market:?}");
+        }
+    }
+}
