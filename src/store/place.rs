@@ -69,3 +69,61 @@ impl Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A database with its two files, each with its own name as content.
+    fn open(folder: &TempDir) -> (PathBuf, Place) {
+        let path = folder.path().join("x.db");
+        for file in [path.clone(), beside(&path, WAL), beside(&path, SHM)] {
+            fs::write(&file, file.as_os_str().as_encoded_bytes()).unwrap();
+        }
+        let place = Place::of(&path);
+        (path, place)
+    }
+
+    fn names(folder: &TempDir) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        names.sort();
+        names.into_iter().map(|name| name.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn each_file_that_goes_or_is_another_is_missed_and_a_closed_database_needs_but_one() {
+        for suffix in ["", WAL, SHM] {
+            let folder = TempDir::new().unwrap();
+            let (path, mut place) = open(&folder);
+            assert_eq!(place.missing(), None);
+            let file = beside(&path, suffix);
+            fs::rename(&file, folder.path().join("elsewhere")).unwrap();
+            assert_eq!(place.missing(), Some(file.as_path()));
+            fs::write(&file, "another").unwrap();
+            assert_eq!(place.missing(), Some(file.as_path()));
+            place.close();
+            assert_eq!(place.missing().is_some(), suffix.is_empty(), "{suffix}");
+        }
+    }
+
+    #[test]
+    fn a_wal_of_somebody_else_is_set_aside_and_ours_or_an_empty_one_is_not() {
+        let folder = TempDir::new().unwrap();
+        let (path, place) = open(&folder);
+        place.set_stray_wal_aside();
+        assert_eq!(names(&folder), ["x.db", "x.db-shm", "x.db-wal"], "it is ours");
+        let wal = beside(&path, WAL);
+        fs::rename(&wal, folder.path().join("ours")).unwrap();
+        place.set_stray_wal_aside();
+        fs::write(&wal, "").unwrap();
+        place.set_stray_wal_aside();
+        assert_eq!(names(&folder), ["ours", "x.db", "x.db-shm", "x.db-wal"], "there is nothing in it");
+        fs::write(&wal, "another").unwrap();
+        place.set_stray_wal_aside();
+        let names = names(&folder);
+        assert!(names.len() == 4 && names[3].starts_with("x.db-wal.stray-"), "{names:?}");
+        assert_eq!(fs::read(folder.path().join(&names[3])).unwrap(), b"another");
+    }
+}

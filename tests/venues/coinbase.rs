@@ -203,6 +203,20 @@ fn an_error_refuses_the_oldest_request_without_an_answer() {
     script.receive(r#"{"type":"error","message":"authentication failure"}"#);
     assert_eq!([script.state("heartbeats"), script.state("ticker BTC-USD")], ["proved", "refused"]);
     assert_eq!(script.odd(), Vec::<String>::new());
+    // Of two that are open it is the one that went out first, and all that it asked for; the other waits on.
+    let wanted = plan("coinbase", &[("ticker", &["BTC-USD", "ETH-USD"], &[]), ("market_trades", &["BTC-USD"], &[])]);
+    let mut script = Script::open(wanted, None);
+    script.receive(&echo(0, r#"{"heartbeats":["heartbeats"]}"#));
+    let sent = script.take_sent();
+    let place = |channel: &str| sent.iter().position(|frame| frame.contains(&format!("\"{channel}\""))).unwrap();
+    assert!(place("market_trades") < place("ticker"), "{sent:?}");
+    script.receive(r#"{"type":"error","message":"authentication failure"}"#);
+    let states = |script: &Script| {
+        ["market_trades BTC-USD", "ticker BTC-USD", "ticker ETH-USD"].map(|stream| script.state(stream))
+    };
+    assert_eq!(states(&script), ["refused", "not_acknowledged", "not_acknowledged"]);
+    script.receive(r#"{"type":"error","message":"authentication failure"}"#);
+    assert_eq!(states(&script), ["refused", "refused", "refused"]);
 }
 
 #[test]

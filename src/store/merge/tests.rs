@@ -95,6 +95,26 @@ fn blocks_are_taken_together_up_to_a_large_one_a_hole_or_as_many_as_make_one() {
 }
 
 #[test]
+fn what_is_too_little_for_a_step_waits_and_what_is_too_many_grows_with_the_next() {
+    let folder = TempDir::new().unwrap();
+    let mut store = recording(&folder);
+    let mut script = Script::opened(1);
+    let blocks = "SELECT group_concat(frames, ' ') FROM (SELECT frames FROM frame_block ORDER BY first)";
+    // Ten blocks, and one that closes them.
+    small_commits(&mut store, &mut script, 8, 1_000);
+    small_commits(&mut store, &mut script, 1, 200_000);
+    assert_eq!(merge(&mut store), 2, "the small ones, and the large one by itself");
+    assert_eq!(ask(&store, blocks), "11 1", "with the records that begin a run and a session");
+    // More than a step merges, all of them tiny: they are merged into one that more can be added to.
+    small_commits(&mut store, &mut script, BLOCKS_PER_STEP_MAX + 2, 10);
+    assert_eq!(merge(&mut store), 1);
+    assert_eq!(ask(&store, blocks), format!("11 1 {BLOCKS_PER_STEP_MAX} 1 1"));
+    small_commits(&mut store, &mut script, BLOCKS_PER_STEP_MAX - 2, 10);
+    assert_eq!(merge(&mut store), 1);
+    assert_eq!(ask(&store, blocks), format!("11 1 {} 1", 2 * BLOCKS_PER_STEP_MAX - 1));
+}
+
+#[test]
 fn nothing_is_merged_while_a_group_is_open() {
     let folder = TempDir::new().unwrap();
     let mut store = recording(&folder);
