@@ -1,5 +1,5 @@
-//! What a session has told of names that nobody knows: each once, and no more than so many. Beyond, only the frames have
-//! them, so that a peer cannot make rows and memory of whatever it calls things.
+//! What a session tells of names that nobody knows, so that a peer cannot make rows and memory of whatever it calls things:
+//! a field and a market once, in so many words at most; a message each time, for it has no other row.
 
 use std::collections::HashSet;
 
@@ -11,6 +11,9 @@ const NAMES_MAX: usize = 50;
 /// Characters of a name by which it is told from others.
 const NAME_CHARS_MAX: usize = 200;
 
+/// What messages are called beyond as many names.
+const OTHER: &str = "other";
+
 /// The names that were told.
 #[derive(Debug, Default)]
 pub(in crate::venue) struct Told {
@@ -20,14 +23,21 @@ pub(in crate::venue) struct Told {
 }
 
 impl Told {
-    /// Whether that is to be told: anything but a name that was told, or is one too many.
-    pub(in crate::venue) fn tells(&mut self, reason: UnknownReason, name: &str) -> bool {
+    /// By which name that is told; `None` if it is not.
+    pub(in crate::venue) fn name(&mut self, reason: UnknownReason, name: String) -> Option<String> {
         let names = match reason {
             UnknownReason::UnknownField => &mut self.fields,
             UnknownReason::UnknownNotice => &mut self.messages,
             UnknownReason::UnknownMarket => &mut self.markets,
-            _ => return true,
+            _ => return Some(name),
         };
-        names.len() < NAMES_MAX && names.insert(name.chars().take(NAME_CHARS_MAX).collect())
+        let key: Box<str> = name.chars().take(NAME_CHARS_MAX).collect();
+        let is_known = names.contains(&key);
+        let is_new = !is_known && names.len() < NAMES_MAX && names.insert(key);
+        match reason {
+            UnknownReason::UnknownNotice if is_known || is_new => Some(name),
+            UnknownReason::UnknownNotice => Some(OTHER.to_owned()),
+            _ => is_new.then_some(name),
+        }
     }
 }

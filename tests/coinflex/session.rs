@@ -357,7 +357,8 @@ fn whatever_a_peer_calls_things_rows_and_memory_are_bounded() {
     assert_eq!(count("order Opened m0 "), 3_000);
     assert_eq!(count("order Opened m"), 4_000);
     assert_eq!(count("not understood unknown_market [more than 1000 that are not listed]"), 1);
-    assert_eq!(count("not understood unknown_notice"), 50);
+    assert_eq!(count("not understood unknown_notice [Notice"), 50);
+    assert_eq!(count("not understood unknown_notice [other]"), 3_000 - 50, "each is there, for it has no other row");
     assert_eq!(count("not understood unknown_field"), 50);
     assert_eq!(script.last_state("WatchOrders").as_deref(), Some("consistent"));
 }

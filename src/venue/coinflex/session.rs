@@ -399,7 +399,7 @@ impl CoinFlexSession {
         out: &mut Output,
     ) {
         let mut tell = |reason, what: String| {
-            if self.told.tells(reason, &what) {
+            if let Some(what) = self.told.name(reason, what) {
                 out.events.push(Event::NotUnderstood(Box::new(NotUnderstood { reason, what, body: frame.to_vec() })));
             }
         };

@@ -391,7 +391,7 @@ impl<P: Protocol> Feed<P> {
     }
 
     fn tell(&mut self, reason: UnknownReason, what: String, frame: &[u8], out: &mut Output) {
-        if self.told.tells(reason, &what) {
+        if let Some(what) = self.told.name(reason, what) {
             out.events.push(Event::NotUnderstood(Box::new(NotUnderstood { reason, what, body: frame.to_vec() })));
         }
     }
