@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     fn closed(cause: CloseCause, code: Option<i64>) -> Closed {
-        Closed { cause, code, detail: String::new(), heard_at: None }
+        Closed { code, ..Closed::new(cause, "") }
     }
 
     fn lost() -> Closed {

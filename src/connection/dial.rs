@@ -44,7 +44,7 @@ impl Dialer {
     /// # Errors
     /// Why it could not be opened. An HTTP status other than 101 is in [`Closed::code`].
     pub async fn dial(&self, url: &str, secretly: bool) -> Result<(Socket, SocketAddr), Closed> {
-        let unreachable = |detail| Closed { cause: CloseCause::Unreachable, code: None, detail, heard_at: None };
+        let unreachable = |detail| Closed::new(CloseCause::Unreachable, detail);
         let url = Url::parse(url).map_err(|error| unreachable(format!("not a URL: {error}")))?;
         let addresses = resolve(&url, self.pace.connect).await.map_err(unreachable)?;
         self.dial_at(&url, &addresses, secretly).await
@@ -63,7 +63,7 @@ impl Dialer {
         let mut failures = Vec::new();
         for (index, address) in addresses.iter().enumerate() {
             if let Some(detail) = refuse_plaintext(url, *address).filter(|_| secretly) {
-                failures.push(Closed { cause: CloseCause::Tls, code: None, detail, heard_at: None });
+                failures.push(Closed::new(CloseCause::Tls, detail));
                 continue;
             }
             let left = addresses.len() - 1 - index;
@@ -82,7 +82,7 @@ impl Dialer {
         let within = time_for(connect + handshake, left);
         let late = || {
             let detail = format!("not open within {within:?}, and there is another address");
-            Closed { cause: CloseCause::TimedOut, code: None, detail, heard_at: None }
+            Closed::new(CloseCause::TimedOut, detail)
         };
         let opening = self.open(url, address, connect.min(within));
         if left == 0 { opening.await } else { timeout(within, opening).await.unwrap_or_else(|_| Err(late())) }
@@ -101,7 +101,7 @@ impl Dialer {
         let (response, framed) = request.connect().await.map_err(|error| explain(error, url, connect, handshake))?;
         if let Some(extension) = response.headers().get(header::SEC_WEBSOCKET_EXTENSIONS) {
             let detail = format!("the peer wants the extension {extension:?}, which was not offered");
-            return Err(Closed { cause: CloseCause::Protocol, code: None, detail, heard_at: None });
+            return Err(Closed::new(CloseCause::Protocol, detail));
         }
         let parts = framed.into_parts();
         Ok(Socket::new(parts.io, parts.read_buf, self.limits, self.pace))
@@ -112,17 +112,12 @@ impl Dialer {
 fn summary(mut failures: Vec<Closed>) -> Closed {
     let details: Vec<_> = failures.iter().map(|failure| failure.detail.as_str()).collect();
     let detail = details.join("; ");
-    let last = failures.pop().unwrap_or(Closed {
-        cause: CloseCause::Unreachable,
-        code: None,
-        detail: String::new(),
-        heard_at: None,
-    });
+    let last = failures.pop().unwrap_or(Closed::new(CloseCause::Unreachable, ""));
     Closed { detail, ..last }
 }
 
 fn explain(error: WsClientError, url: &Url, connect: Duration, handshake: Duration) -> Closed {
-    let with = |cause, code, detail: String| Closed { cause, code, detail, heard_at: None };
+    let with = |cause, code, detail: String| Closed { code, ..Closed::new(cause, detail) };
     match error {
         WsClientError::InvalidResponseStatus(status) => {
             let remedy = if status.is_redirection() { ", redirects are not followed" } else { "" };

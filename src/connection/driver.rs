@@ -192,9 +192,7 @@ impl Driver {
         let wake = self.wake(lives).await;
         self.watch_turns(lives);
         let (n, ended) = match wake {
-            Wake::Control(Control::Stop) => {
-                (0, Some(Closed { cause: CloseCause::Stopped, code: None, detail: String::new(), heard_at: None }))
-            }
+            Wake::Control(Control::Stop) => (0, Some(Closed::new(CloseCause::Stopped, ""))),
             Wake::Control(Control::Catalog(catalog)) => {
                 self.config.catalog = Some(Arc::clone(&catalog));
                 for live in lives {
@@ -378,7 +376,7 @@ impl Driver {
                 Action::Send(outgoing) if ended.is_none() => ended = self.send(live, &outgoing),
                 Action::Rest(request) if ended.is_none() => live.rests.ask(request),
                 Action::Close { cause, detail } => {
-                    ended.get_or_insert(Closed { cause, code: None, detail, heard_at: None });
+                    ended.get_or_insert(Closed::new(cause, detail));
                 }
                 Action::Send(_) | Action::Rest(_) => {}
                 Action::Show { taken, answer } => {
@@ -445,12 +443,7 @@ impl Driver {
         let is_elsewhere = plan.url != self.config.plan.url;
         self.config.plan = Plan { first: false, ..plan };
         if is_elsewhere {
-            return Some(Closed {
-                cause: CloseCause::Reconfigured,
-                code: None,
-                detail: "another url".to_owned(),
-                heard_at: None,
-            });
+            return Some(Closed::new(CloseCause::Reconfigured, "another url"));
         }
         for live in lives {
             let Plan { first, overlap, .. } = Plan::clone(&live.plan);

@@ -64,7 +64,7 @@ impl Driver {
         let plan = Plan { overlap: Some(Overlap::HandedOver { unjoined }), ..Plan::clone(&old.plan) };
         self.feed_plan(&mut old, plan, at);
         let detail = "another connection took over, before the venue ends this one for its age".to_owned();
-        let closed = Closed { cause: CloseCause::Session, code: None, detail, heard_at: None };
+        let closed = Closed::new(CloseCause::Session, detail);
         spawn_local(self.finish(old, closed, at).await.shut);
         self.take_over(&mut lives[0], at);
     }

@@ -330,7 +330,7 @@ impl Socket {
     }
 
     fn end(&mut self, cause: CloseCause, code: Option<i64>, detail: String) -> Closed {
-        self.end.get_or_insert(Closed { cause, code, detail, heard_at: None }).clone()
+        self.end.get_or_insert(Closed { code, ..Closed::new(cause, detail) }).clone()
     }
 }
 

@@ -251,6 +251,14 @@ pub struct Closed {
     pub heard_at: Option<Timestamp>,
 }
 
+impl Closed {
+    /// An end of which there is no code, and no more to say than why.
+    #[must_use]
+    pub fn new(cause: CloseCause, detail: impl Into<String>) -> Self {
+        Self { cause, code: None, detail: detail.into(), heard_at: None }
+    }
+}
+
 /// A REST answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestAnswer {

@@ -166,7 +166,7 @@ impl Importer<'_> {
 
     fn close(&mut self, cause: CloseCause, detail: String) -> Result<(), SinkError> {
         match self.last.take() {
-            Some(at) => self.feed(at, &Input::Closed(Closed { cause, code: None, detail, heard_at: None })),
+            Some(at) => self.feed(at, &Input::Closed(Closed::new(cause, detail))),
             None => Ok(()),
         }
     }

@@ -24,12 +24,7 @@ fn a_public_session_greets_subscribes_and_is_covered_from_the_snapshot_on() {
         lines,
         ["reply WatchOrders Some(0)", "book m0 from Some(Seq(4)): 1 orders", "acknowledged s0", "s0 consistent"]
     );
-    let lines = script.give(&Input::Closed(Closed {
-        cause: CloseCause::EndOfStream,
-        code: None,
-        detail: String::new(),
-        heard_at: None,
-    }));
+    let lines = script.give(&Input::Closed(Closed::new(CloseCause::EndOfStream, "")));
     assert_eq!(lines, ["ended s0 not_connected", "s0 gap not_connected", "closed end_of_stream"]);
 }
 

@@ -39,7 +39,7 @@ fn catalog(name: &str) -> Arc<Catalog> {
 }
 
 fn closed(cause: CloseCause) -> Closed {
-    Closed { cause, code: None, detail: String::new(), heard_at: None }
+    Closed::new(cause, "")
 }
 
 /// A venue that answers the first frame with a login, whose journal text says nothing secret.
@@ -93,8 +93,7 @@ async fn a_session_is_journalled_from_dialling_to_close() {
     assert_eq!(first[4].body, b"login [redacted]");
     assert_eq!(first[5].body, [b'"', 0xff, b'"']);
     assert_eq!(first[6].body, [1, 2]);
-    let expected =
-        Closed { cause: CloseCause::ClosedByPeer, code: Some(1001), detail: "enough".to_owned(), heard_at: None };
+    let expected = Closed { code: Some(1001), ..Closed::new(CloseCause::ClosedByPeer, "enough") };
     assert_eq!(closings(&kept)[0], expected);
     assert_eq!(received.recv().unwrap(), (TEXT, b"login canary-signature".to_vec()));
     let all: Vec<u8> = kept.iter().flat_map(|record| record.body.clone()).collect();
@@ -358,7 +357,7 @@ async fn a_session_that_wants_to_close_is_closed_and_followed_by_another() {
     let kept = bench.stop().await;
     assert_eq!(bodies(&kept, RecordKind::Received), ["welcome", "in the same chunk"]);
     assert_eq!(bodies(&kept, RecordKind::Sent), ["before"]);
-    let asked = Closed { cause: CloseCause::Session, code: None, detail: "resynchronise".to_owned(), heard_at: None };
+    let asked = Closed::new(CloseCause::Session, "resynchronise");
     assert_eq!(closings(&kept), [asked, closed(CloseCause::Stopped)]);
     assert_eq!(codes.iter().collect::<Vec<_>>(), [Some(1000), Some(1001)]);
 }

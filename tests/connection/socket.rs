@@ -86,8 +86,7 @@ async fn a_close_is_told_with_code_and_reason_after_what_came_before_and_is_echo
     let sent = [frame(TEXT, b"last words"), close(1001, "going down"), frame(TEXT, b"too late")].concat();
     let (messages, end, echoed) = end_after(sent).await;
     assert_eq!(messages, [text("last words")]);
-    let expected =
-        Closed { cause: CloseCause::ClosedByPeer, code: Some(1001), detail: "going down".to_owned(), heard_at: None };
+    let expected = Closed { code: Some(1001), ..Closed::new(CloseCause::ClosedByPeer, "going down") };
     assert_eq!(end, expected);
     assert_eq!(echoed, Some(1001));
 }

@@ -173,12 +173,7 @@ pub fn session(bytes: &[u8]) {
             }
         }
     }
-    live.give(&Input::Closed(Closed {
-        cause: CloseCause::EndOfStream,
-        code: None,
-        detail: String::new(),
-        heard_at: None,
-    }));
+    live.give(&Input::Closed(Closed::new(CloseCause::EndOfStream, "")));
     live.ship();
     follows_from_its_journal(venue, &live.batches);
 }

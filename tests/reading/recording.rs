@@ -143,7 +143,7 @@ impl Session<'_> {
 
     /// The connection ends, and all of it becomes durable. Says when.
     pub fn close(mut self, cause: CloseCause) -> i64 {
-        self.give(&Input::Closed(Closed { cause, code: None, detail: String::new(), heard_at: None }));
+        self.give(&Input::Closed(Closed::new(cause, "")));
         self.commit();
         self.now
     }

@@ -358,10 +358,7 @@ impl Recording {
 
     /// A source's connection ends.
     pub fn close(&mut self, source: usize, cause: CloseCause) {
-        self.give(
-            source,
-            &Input::Closed(Closed { cause, code: Some(1001), detail: "going away".to_owned(), heard_at: None }),
-        );
+        self.give(source, &Input::Closed(Closed { code: Some(1001), ..Closed::new(cause, "going away") }));
         self.ship(source);
         self.live.remove(&source);
     }

@@ -131,7 +131,7 @@ impl Recorder {
     }
 
     fn close(&mut self, cause: CloseCause, code: Option<i64>) {
-        self.feed(&Input::Closed(Closed { cause, code, detail: String::new(), heard_at: None }));
+        self.feed(&Input::Closed(Closed { code, ..Closed::new(cause, "") }));
         self.commit();
         self.tape = None;
     }

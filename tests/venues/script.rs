@@ -140,7 +140,7 @@ impl Script {
     }
 
     pub fn close(&mut self, cause: CloseCause) -> Vec<Event> {
-        self.give(&Input::Closed(Closed { cause, code: None, detail: String::new(), heard_at: None }))
+        self.give(&Input::Closed(Closed::new(cause, "")))
     }
 
     /// What goes out from here on.
