@@ -1,7 +1,7 @@
 //! Contradiction checks: each has a history in which it alone fires, and a sound history fires none.
 
 use feedtape::journal::Input;
-use feedtape::model::Timestamp;
+use feedtape::model::{Coverage, Timestamp, Verdict};
 
 use super::script::*;
 
@@ -38,6 +38,17 @@ fn an_order_that_was_never_opened_is_found_where_the_snapshot_had_all() {
         let lines = findings(&mut following(), &[frame]);
         assert_eq!(lines, ["s0 unverifiable", "unknown_order in s0: order 7 was never opened"]);
     }
+}
+
+#[test]
+fn an_order_that_was_never_opened_is_missing_since_the_book_was_last_verified() {
+    let mut script = following();
+    let verified_at = script.now;
+    script.now += SECOND;
+    script.receive_all(&[&opened(1, 100, 50), &closed(7, 5, 50)]);
+    let transition = script.last_transition.unwrap();
+    assert_eq!(transition.state, Coverage::Covered(Verdict::Unverifiable));
+    assert_eq!(transition.at, Timestamp(1_000 * SECOND + verified_at));
 }
 
 #[test]

@@ -252,7 +252,7 @@ impl Book {
         &mut self,
         at: Timestamp,
         snapshot: &[BookOrder],
-        contradictions: &mut Vec<(Contradiction, Timestamp)>,
+        contradictions: &mut Vec<(Contradiction, Option<Timestamp>)>,
     ) -> Difference {
         let Some(stated) = plain(snapshot) else {
             self.forget();
@@ -276,8 +276,9 @@ impl Book {
         difference
     }
 
-    /// Applies a change. Gives the contradiction if there is one, and since when it may have arisen.
-    pub(super) fn apply(&mut self, at: Timestamp, change: Change) -> Option<(Contradiction, Timestamp)> {
+    /// Applies a change. Gives the contradiction if there is one, and since when it may have arisen; `None`: since the
+    /// book was last verified.
+    pub(super) fn apply(&mut self, at: Timestamp, change: Change) -> Option<(Contradiction, Option<Timestamp>)> {
         match self.state {
             State::Unknown => return None,
             State::Awaited if self.held.len() == HELD_MAX => {
@@ -307,12 +308,12 @@ impl Book {
                     return None;
                 }
                 self.insert(at, id, quantity, price);
-                known.map(|order| (Contradiction::OpenedTwice { id }, order.heard_at))
+                known.map(|order| (Contradiction::OpenedTwice { id }, Some(order.heard_at)))
             }
             Change::Modified { id, quantity, price } => {
                 let known = self.remove(id);
                 self.insert(at, id, quantity, price);
-                self.must_be_known(known, id, quantity, at)
+                self.must_be_known(known, id, quantity)
             }
             Change::Closed { id, quantity } => {
                 let known = self.remove(id);
@@ -320,10 +321,10 @@ impl Book {
                     // What a close states is what was left; a fill to nothing was stated by its match before.
                     Some(order) if order.quantity != quantity => {
                         let wrong = Contradiction::WrongRemaining { id, expected: order.quantity, stated: quantity };
-                        Some((wrong, order.heard_at))
+                        Some((wrong, Some(order.heard_at)))
                     }
                     Some(_) => None,
-                    None => self.must_be_known(None, id, quantity, at),
+                    None => self.must_be_known(None, id, quantity),
                 }
             }
             Change::Matched { quantity, bid, ask } => {
@@ -342,9 +343,9 @@ impl Book {
         traded: i64,
         left: i64,
         sign: i64,
-    ) -> Option<(Contradiction, Timestamp)> {
+    ) -> Option<(Contradiction, Option<Timestamp>)> {
         let Some(order) = self.orders.get_mut(&id) else {
-            return self.must_be_known(None, id, sign, at);
+            return self.must_be_known(None, id, sign);
         };
         let expected = order.quantity.saturating_mul(sign).saturating_sub(traded);
         let since = std::mem::replace(&mut order.heard_at, at);
@@ -356,7 +357,7 @@ impl Book {
         // A fee that the buyer's balance cannot pay eats the bid's reservation, so less of a bid may be left.
         let follows = if sign > 0 { left <= expected } else { left == expected };
         let (expected, stated) = (expected.saturating_mul(sign), left.saturating_mul(sign));
-        (!follows).then_some((Contradiction::WrongRemaining { id, expected, stated }, since))
+        (!follows).then_some((Contradiction::WrongRemaining { id, expected, stated }, Some(since)))
     }
 
     /// An order that was not known, although the snapshot had all of its side.
@@ -365,14 +366,13 @@ impl Book {
         known: Option<Order>,
         id: i64,
         quantity: i64,
-        at: Timestamp,
-    ) -> Option<(Contradiction, Timestamp)> {
+    ) -> Option<(Contradiction, Option<Timestamp>)> {
         let has_all = match quantity {
             1.. => self.worst_bid.is_none(),
             0 => self.worst_bid.is_none() && self.worst_ask.is_none(),
             _ => self.worst_ask.is_none(),
         };
-        (known.is_none() && has_all).then_some((Contradiction::UnknownOrder { id }, at))
+        (known.is_none() && has_all).then_some((Contradiction::UnknownOrder { id }, None))
     }
 
     fn insert(&mut self, at: Timestamp, id: i64, quantity: i64, price: i64) {

@@ -127,7 +127,7 @@ impl MarketCheck {
             found.push(Found { check, since: at.wall, evidence: difference.to_string() });
         }
         self.verified_at = at.wall;
-        found.extend(contradictions.into_iter().map(|(what, since)| describe(what, since)));
+        found.extend(contradictions.into_iter().map(|(what, since)| self.describe(what, since)));
     }
 
     /// A second look begins. Its `mono` is the monotonic clock, by which it is told when the look was asked for. While the
@@ -189,9 +189,20 @@ impl MarketCheck {
     fn change(&mut self, at: Stamp, change: Option<Change>, found: &mut Vec<Found>) {
         let Some(change) = change else { return self.book.forget() };
         if let Some((what, since)) = self.book.apply(at.wall, change) {
-            found.push(describe(what, since));
+            found.push(self.describe(what, since));
         }
         self.compare(at, found);
+    }
+
+    fn describe(&self, what: Contradiction, since: Option<Timestamp>) -> Found {
+        let (check, evidence) = match what {
+            Contradiction::OpenedTwice { id } => (Check::OpenedTwice, format!("order {id} is open already")),
+            Contradiction::UnknownOrder { id } => (Check::UnknownOrder, format!("order {id} was never opened")),
+            Contradiction::WrongRemaining { id, expected, stated } => {
+                (Check::WrongRemaining, format!("{expected} should be left of order {id}, not {stated}"))
+            }
+        };
+        Found { check, since: since.unwrap_or(self.verified_at), evidence }
     }
 
     /// A ticker came.
@@ -256,15 +267,4 @@ impl MarketCheck {
 
 fn text(price: Option<i64>) -> String {
     price.map_or_else(|| "none".to_owned(), |price| price.to_string())
-}
-
-fn describe(what: Contradiction, since: Timestamp) -> Found {
-    let (check, evidence) = match what {
-        Contradiction::OpenedTwice { id } => (Check::OpenedTwice, format!("order {id} is open already")),
-        Contradiction::UnknownOrder { id } => (Check::UnknownOrder, format!("order {id} was never opened")),
-        Contradiction::WrongRemaining { id, expected, stated } => {
-            (Check::WrongRemaining, format!("{expected} should be left of order {id}, not {stated}"))
-        }
-    };
-    Found { check, since, evidence }
 }
