@@ -9,7 +9,8 @@ use super::kind::Kind;
 use super::ledger::Terms;
 use super::markets::{Changes, Codes};
 use super::notice::Places;
-use super::session::CoinFlexSession;
+use super::request::Method;
+use super::session::{CoinFlexSession, Login};
 
 impl CoinFlexSession {
     /// Says what the checks of a market found: a contradiction puts its streams in doubt until a fresh snapshot.
@@ -54,7 +55,7 @@ impl CoinFlexSession {
                 self.doubt(stream, since, check, out);
                 out.events.push(Event::Finding(Box::new(Finding { check, stream, since, evidence })));
             }
-            self.ledger.forget();
+            self.forget_account(stream);
         }
         if let Some(deadline) = self.ledger.deadline() {
             let deadline = self.link.when(at.mono, deadline);
@@ -93,12 +94,21 @@ impl CoinFlexSession {
         }
     }
 
-    /// A stream may have lost something: it is in a gap until it is taken up anew.
+    /// A stream may have lost something: it is in a gap until it is taken up anew, which an answer that is on its way
+    /// already does not do.
     pub(super) fn damage(&mut self, at: Stamp, stream: StreamRef, evidence: &str, out: &mut Output) {
-        if matches!(self.streams.state(stream), Some(Coverage::Covered(_))) {
+        let is_account = self.streams.get(stream).kind == Kind::Account;
+        self.requests.spoil(|request| match request.method {
+            Method::GetBalances | Method::GetOrders => is_account,
+            _ => request.stream == Some(stream),
+        });
+        let is_covered = matches!(self.streams.state(stream), Some(Coverage::Covered(_)));
+        if is_covered {
             let gap = Coverage::Gap(GapCause::NotUnderstood);
             self.streams.put(stream, at.wall, gap, Some(evidence), &mut out.events);
             self.planner.renew(stream);
+        }
+        if is_covered || is_account {
             self.forget(stream);
         }
     }
@@ -108,8 +118,17 @@ impl CoinFlexSession {
         match self.streams.get(stream).kind {
             Kind::Book(market) => self.markets.entry_mut(market).check.forget_book(),
             Kind::Ticker(market) => self.markets.entry_mut(market).check.forget_ticker(),
-            Kind::Account => self.ledger.forget(),
+            Kind::Account => self.forget_account(stream),
             Kind::Poll(_) | Kind::Unlisted => {}
+        }
+    }
+
+    /// Only lists of balances and of orders that are asked for from now on take it up.
+    fn forget_account(&mut self, stream: StreamRef) {
+        self.ledger.forget();
+        self.account_parts = (false, false);
+        if self.login == Login::Done {
+            self.planner.renew(stream);
         }
     }
 

@@ -146,7 +146,7 @@ impl CoinFlexSession {
                 }
                 self.ledger.balances(self.link.stamp(at), &list, &mut self.found);
                 self.missing_list(message, problems);
-                self.account_part(at, (true, false), problems, out);
+                self.account_part(at, request, problems, out);
                 self.settle_account(at, out);
             }
             Method::GetOrders | Method::CancelAllOrders => {
@@ -158,7 +158,7 @@ impl CoinFlexSession {
                 out.events.push(Event::OwnOrders(Box::new(OwnOrders { orders, cancelled })));
                 self.missing_list(message, problems);
                 if !cancelled {
-                    self.account_part(at, (false, true), problems, out);
+                    self.account_part(at, request, problems, out);
                 }
             }
             Method::GetTradeVolume => {
@@ -187,6 +187,9 @@ impl CoinFlexSession {
         }
         if let Some(stream) = request.stream {
             self.acknowledged(at, stream, problems, out);
+            if request.is_spoilt && self.streams.get(stream).kind.market().is_some() {
+                self.damage(at, stream, "not understood while it was on its way", out);
+            }
         }
         if let Some(market) = request.market {
             self.conclude(at, market, out);
@@ -223,9 +226,14 @@ impl CoinFlexSession {
     }
 
     /// Part of the account's state came (balances, orders): with both, what comes unasked is covered.
-    fn account_part(&mut self, at: Stamp, part: (bool, bool), problems: &Problems, out: &mut Output) {
-        self.account_parts.0 |= part.0;
-        self.account_parts.1 |= part.1;
+    fn account_part(&mut self, at: Stamp, request: &Request, problems: &Problems, out: &mut Output) {
+        if request.is_spoilt {
+            return;
+        }
+        match request.method {
+            Method::GetBalances => self.account_parts.0 = true,
+            _ => self.account_parts.1 = true,
+        }
         let account = self.streams.iter().find(|(_, stream)| stream.kind == Kind::Account);
         let Some(stream) = account.map(|(stream, _)| stream) else { return };
         if self.account_parts == (true, true) && self.login == Login::Done {

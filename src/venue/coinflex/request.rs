@@ -68,6 +68,8 @@ pub(super) struct Request {
     pub(super) total: Option<Quantity>,
     /// When its reply is overdue, by the monotonic clock.
     pub(super) deadline: i64,
+    /// Whether something came since that was not understood, and may have been a change of what it is answered with.
+    pub(super) is_spoilt: bool,
 }
 
 impl Request {
@@ -104,6 +106,7 @@ impl Request {
             quantity,
             total,
             deadline,
+            is_spoilt: false,
         })
     }
 }
@@ -136,6 +139,12 @@ impl Requests {
     /// The command that has waited longest.
     pub(super) fn oldest(&self) -> Option<&Request> {
         self.tagged.values().chain(&self.untagged).min_by_key(|request| (request.deadline, request.seq))
+    }
+
+    /// Something that was not understood may have changed what these are answered with.
+    pub(super) fn spoil(&mut self, is_concerned: impl Fn(&Request) -> bool) {
+        let open = self.tagged.values_mut().chain(&mut self.untagged);
+        open.filter(|request| is_concerned(request)).for_each(|request| request.is_spoilt = true);
     }
 
     /// Whether a command for that stream is open.
