@@ -13,16 +13,21 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 use rand::RngExt;
 use rusqlite::{Connection, params};
 
+use super::told::Place;
 use super::world::World;
 
 const MARKETS: [&str; 3] = ["XBT:USDT", "ETH:USDT", "FLEX:USDT"];
 
 /// A book as the engine had it.
 pub struct Truth {
-    at: i64,
-    market: String,
+    pub at: i64,
+    pub market: String,
     /// Id, price and quantity; `None` while nobody heard of it.
     pub orders: Option<Vec<(i64, i64, i64)>>,
+    /// How much had been told by then.
+    pub told: usize,
+    /// Where the recorder was.
+    pub place: Option<Place>,
 }
 
 pub fn truth(world: &World, market: MarketId) -> Truth {
@@ -31,10 +36,11 @@ pub fn truth(world: &World, market: MarketId) -> Truth {
         sides.into_iter().flatten().map(|order| (order.id.0, order.price.0, order.quantity.0)).collect();
     orders.sort_unstable();
     let orders = world.hears().then_some(orders);
-    Truth { at: world.now * 1_000, market: world.name(market), orders }
+    let told = world.told.as_ref().map_or(0, Vec::len);
+    Truth { at: world.now * 1_000, market: world.name(market), orders, told, place: world.place() }
 }
 
-fn recorded(connection: &Connection, truth: &Truth) -> Vec<(i64, i64, i64)> {
+pub fn recorded(connection: &Connection, truth: &Truth) -> Vec<(i64, i64, i64)> {
     let select = "SELECT order_id, price_raw, quantity_raw FROM book WHERE market = ? AND at = ? ORDER BY order_id";
     let mut select = connection.prepare_cached(select).unwrap();
     let orders = select.query_map(params![truth.market, truth.at], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
@@ -45,7 +51,7 @@ pub fn check(path: &Path, truths: &[Truth]) {
     let connection = Connection::open(path).unwrap();
     let reader = Reader::open(path).unwrap();
     for truth in truths {
-        let Truth { at, market, orders } = truth;
+        let Truth { at, market, orders, .. } = truth;
         assert_eq!(&recorded(&connection, truth), orders.as_deref().unwrap_or_default(), "{market} at {at}");
         let book = BookName { source: "flex".to_owned(), market: market.clone() };
         let state = reader.book_state(&book, Timestamp(*at)).unwrap();

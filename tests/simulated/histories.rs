@@ -3,23 +3,26 @@
 //!
 //! `FEEDTAPE_HISTORIES=10000` for many, `FEEDTAPE_SEED` for the first of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use feedtape::config::Durability;
 use feedtape::journal::Input;
-use feedtape::model::{CloseCause, SessionId};
+use feedtape::model::{CloseCause, SessionId, Timestamp, Verdict};
 use feedtape::replay::verify;
-use feedtape::store::{Aspect, Frames, Selection, StoreError};
+use feedtape::store::{Aspect, BookName, BookState, Frames, Reader, Selection, StoreError};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::books::{Truth, check, truth};
+use super::books::{Truth, recorded, truth};
 use super::machine::{Machine, Switch};
-use super::world::{Mangle, World};
+use super::oracle::{Expected, Fate, Found, Mangled, Oracle, contradictions, not_understood};
+use super::told::{Mangle, News};
+use super::world::World;
 
 /// Commands of the traders in a history.
 const COMMANDS: usize = 150;
@@ -67,11 +70,6 @@ const FAULTS: [Fault; 15] = [
 ];
 
 impl Fault {
-    /// The venue does not say what is so.
-    fn is_of_notices(self) -> bool {
-        matches!(self, Self::NoticeLost | Self::NoticeTwice | Self::NoticeGarbage)
-    }
-
     /// A time means two instants, or none.
     fn is_of_the_clock(self) -> bool {
         matches!(self, Self::ClockBack | Self::ClockForward)
@@ -93,7 +91,10 @@ impl<'m> History<'m> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let kinds = (0..3).map(|_| FAULTS[random.next_u32() as usize % FAULTS.len()]).collect();
         let durability = [Durability::PowerLoss, Durability::ProcessKill][random.next_u32() as usize % 2];
-        let world = World::new(seed, &["XBT:USDT"], None, |world| world.durability = durability);
+        let world = World::new(seed, &["XBT:USDT"], None, |world| {
+            world.durability = durability;
+            world.told = Some(Vec::new());
+        });
         Self { machine, random, world, kinds, happened: Vec::new(), truths: Vec::new() }
     }
 
@@ -105,6 +106,8 @@ impl<'m> History<'m> {
     fn live(&mut self) {
         for _ in 0..COMMANDS {
             self.world.trade();
+            // What a session asks for in doubt is answered, with notices in between.
+            self.world.answer_next();
             if self.once_in(8) {
                 self.commit();
             }
@@ -116,6 +119,9 @@ impl<'m> History<'m> {
             }
             if self.once_in(12) {
                 self.machine.reset();
+            }
+            if self.once_in(30) && self.world.hears() {
+                self.settle();
             }
             if self.once_in(25) {
                 let kind = self.kinds[self.random.next_u32() as usize % self.kinds.len()];
@@ -134,6 +140,13 @@ impl<'m> History<'m> {
         if self.world.try_commit() {
             self.truths.push(truth);
         }
+    }
+
+    /// Nothing happens, for longer than a link may be silent that is alive.
+    fn settle(&mut self) {
+        self.world.answer();
+        self.world.wait(45_000_000);
+        self.world.note(|| News::Settled);
     }
 
     /// The link is cut, and what the exchange says is lost until that is noticed. What was committed meanwhile is taken
@@ -174,6 +187,7 @@ impl<'m> History<'m> {
                 let (from, to) = (now, self.world.wall());
                 let is_stall = fault == Fault::SinkStalled;
                 self.world.feed(&if is_stall { Input::Stalled(from, to) } else { Input::Suspended(from, to) });
+                self.world.note(|| News::Unread);
             }
             Fault::LinkSilent | Fault::Suspended | Fault::SinkStalled => return,
             Fault::Killed => {
@@ -211,8 +225,8 @@ impl<'m> History<'m> {
         self.happened.iter().any(|fault| is_so(*fault))
     }
 
-    /// Compares the file with what happened.
-    fn judge(&self) {
+    /// Compares the file with what happened, and says what became of each mangled notice.
+    fn judge(&self) -> Vec<Mangled> {
         let path = &self.world.path;
         let stored = stored(path);
         for (session, (given, durable)) in &self.world.given {
@@ -228,21 +242,57 @@ impl<'m> History<'m> {
             );
         }
         let report = verify(path, false, |_, _, _| ()).unwrap();
-        let is_doubtful = self.any(Fault::is_of_notices);
         let told: Vec<_> = report
             .findings
             .iter()
             .filter(|finding| match finding.aspect {
-                // What the venue did not say, or twice, or in part, is found or not; what is told must be so.
-                Aspect::Contradictions => !is_doubtful,
+                // The oracle says which there must be.
+                Aspect::Contradictions => false,
                 // A run after the clock was set back begins before the one before it.
                 Aspect::Coverage => !self.any(|fault| fault == Fault::ClockBack),
                 _ => true,
             })
             .collect();
         assert!(told.is_empty(), "{told:#?}");
-        if !is_doubtful && !self.any(Fault::is_of_the_clock) {
-            check(path, &self.truths);
+        let found = contradictions(path);
+        assert_eq!(report.count(Aspect::Contradictions), found.len() as u64, "{:#?}", report.findings);
+        let stored = stored.iter().map(|(session, records)| (*session, records.len() as i64)).collect();
+        let oracle = Oracle::new(self.world.told.as_ref().unwrap(), &self.truths, stored, &found);
+        let of_orders = found.iter().filter(|found| found.is_of_orders()).map(|found| found.place);
+        assert_eq!(of_orders.collect::<BTreeSet<_>>(), oracle.contradicted, "contradictions, and what they must be");
+        assert_eq!(not_understood(path), oracle.garbage, "frames not understood, and what they must be");
+        if !self.any(Fault::is_of_the_clock) {
+            self.check(&oracle.expected, &found);
+        }
+        oracle.mangled
+    }
+
+    /// Compares the book at any time with what must be said of it.
+    fn check(&self, expected: &[Expected], found: &[Found]) {
+        let path = &self.world.path;
+        let (connection, reader) = (Connection::open(path).unwrap(), Reader::open(path).unwrap());
+        for (truth, expected) in self.truths.iter().zip(expected) {
+            let at = Timestamp(truth.at);
+            let book = BookName { source: "flex".to_owned(), market: truth.market.clone() };
+            let state = reader.book_state(&book, at).unwrap();
+            let is_consistent = matches!(state, BookState::Known { verdict: Verdict::Consistent, .. });
+            let because = || format!("at {} {:?}: {state:?}", truth.at, truth.place);
+            match expected {
+                Expected::Unknown => {
+                    assert!(matches!(state, BookState::Unknown { .. }), "known {}", because());
+                    assert_eq!(recorded(&connection, truth), [], "{}", because());
+                }
+                Expected::Doubt => assert!(!is_consistent, "no doubt {}", because()),
+                Expected::Known { orders, is_taken_back } => {
+                    assert_eq!(&recorded(&connection, truth), orders, "{}", because());
+                    let takes_back = |found: &Found| {
+                        truth.place.is_some_and(|(session, seq)| found.place.0 == session && found.place.1 >= seq)
+                            && found.since <= at
+                    };
+                    assert!(!(is_consistent && *is_taken_back), "not taken back {}", because());
+                    assert!(is_consistent || found.iter().any(takes_back), "in doubt {}", because());
+                }
+            }
         }
     }
 }
@@ -283,20 +333,25 @@ fn the_histories() {
     let Some(machine) = Machine::of_this_process() else { return println!("SKIPPED: it is started by another test") };
     let (histories, first) = (from_env("FEEDTAPE_HISTORIES", 200), from_env("FEEDTAPE_SEED", 1));
     let begun = Instant::now();
-    let mut happened = BTreeMap::<Fault, u64>::new();
+    let (mut happened, mut fates) = (BTreeMap::<Fault, u64>::new(), BTreeMap::<(Mangle, Fate), u64>::new());
     for seed in first..first + histories {
         let _replay = Replay(seed);
         let mut history = History::new(&machine, seed);
         history.live();
-        history.judge();
+        for Mangled { mangle, fate, .. } in history.judge() {
+            *fates.entry((mangle, fate)).or_default() += 1;
+        }
         history.happened.sort();
         history.happened.dedup();
         history.happened.iter().for_each(|fault| *happened.entry(*fault).or_default() += 1);
     }
-    println!("{histories} histories from seed {first} in {:?}: {happened:?}", begun.elapsed());
+    println!("{histories} histories from seed {first} in {:?}: {happened:?}, notices {fates:?}", begun.elapsed());
     if histories >= 100 {
         for fault in FAULTS {
             assert!(happened.get(&fault).is_some_and(|n| n * 100 >= histories), "{fault:?} is too rare: {happened:?}");
+        }
+        for mangle in [Mangle::Lost, Mangle::Twice, Mangle::Garbage] {
+            assert!(fates.contains_key(&(mangle, Fate::Found)), "none is found that was {mangle:?}: {fates:?}");
         }
     }
 }

@@ -7,4 +7,6 @@ mod histories;
 #[path = "../support/machine.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod machine;
+mod oracle;
+mod told;
 mod world;

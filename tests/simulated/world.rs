@@ -22,6 +22,8 @@ use feedtape::venue::{Account, Action, UserAccount, by_name};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::told::{Best, Mangle, News, Orders, Place, Told};
+
 /// Noon of 2020-01-31, in µs.
 const START: i64 = 1_580_472_000_000_000;
 
@@ -45,7 +47,7 @@ pub struct World {
     pub now: i64,
     watched: HashSet<Watchers>,
     /// What the exchange has answered and the recorder not received yet.
-    replies: VecDeque<String>,
+    replies: VecDeque<Value>,
     is_logged_in: bool,
     /// Kinds of notices that were received.
     pub seen: HashSet<String>,
@@ -54,6 +56,8 @@ pub struct World {
     pub ahead: i64,
     /// What happens to the next notice on its way.
     pub mangle: Option<Mangle>,
+    /// What the exchange told, and what became of it, if somebody wants to know.
+    pub told: Option<Vec<Told>>,
     /// Since when nothing comes through, though nobody has noticed yet.
     dead_since: Option<Timestamp>,
     /// What was handed to the store since it last committed.
@@ -62,14 +66,6 @@ pub struct World {
     trouble: Option<SinkError>,
     /// The records of each session, in order, and how many of them were said to be durable.
     pub given: BTreeMap<i64, (Vec<Vec<u8>>, u64)>,
-}
-
-/// What may happen to a notice.
-#[derive(Clone, Copy, Debug)]
-pub enum Mangle {
-    Lost,
-    Twice,
-    Garbage,
 }
 
 impl World {
@@ -104,6 +100,7 @@ impl World {
             durability: Durability::ProcessKill,
             ahead: 0,
             mangle: None,
+            told: None,
             dead_since: None,
             group: Vec::new(),
             trouble: None,
@@ -124,6 +121,7 @@ impl World {
         while let Some(deadline) = self.tape.as_ref().and_then(Tape::deadline).filter(|at| *at <= end * 1_000) {
             self.now = self.now.max(deadline / 1_000);
             self.feed(&Input::Timer);
+            self.answer();
             let next = self.tape.as_ref().and_then(Tape::deadline);
             assert!(next.is_none_or(|next| next > deadline), "the session waits for what has come");
         }
@@ -148,10 +146,32 @@ impl World {
     }
 
     /// Commands of the session that wait for it are answered.
-    fn answer(&mut self) {
-        while let Some(reply) = self.replies.pop_front() {
-            self.receive_text(&reply);
+    pub fn answer(&mut self) {
+        while self.answer_next() {}
+    }
+
+    /// The command that has waited longest is answered, if there is one.
+    pub fn answer_next(&mut self) -> bool {
+        let Some(reply) = self.replies.pop_front() else { return false };
+        if reply["orders"].is_array() {
+            self.note(|| News::BookAnswered);
         }
+        self.receive(&reply);
+        true
+    }
+
+    /// Sets down what a recorder can know, and where that is in its journal.
+    pub fn note(&mut self, news: impl FnOnce() -> News) {
+        let (place, at) = (self.place(), self.wall());
+        if let (Some(told), Some(place)) = (&mut self.told, place) {
+            told.push(Told { place, at, news: news() });
+        }
+    }
+
+    /// Where the next record will be.
+    pub fn place(&self) -> Option<Place> {
+        let session = self.tape.as_ref()?.batch().session().0;
+        Some((session, self.given[&session].0.len() as i64))
     }
 
     pub fn name(&self, market: MarketId) -> String {
@@ -231,6 +251,8 @@ impl World {
         let account = self.account.map(account);
         self.tape = Some(Tape::new(SessionId(self.session), by_name("coinflex").unwrap().session(account)));
         self.given.insert(self.session, Default::default());
+        // Where nothing of a session was stored, its number is given again.
+        self.told.iter_mut().for_each(|told| told.retain(|told| told.place.0 < self.session));
         self.session += 1;
         let names: Vec<_> = self.markets.iter().map(|id| MarketPattern::parse(&self.name(*id)).unwrap()).collect();
         let subscribe = ["WatchOrders", "WatchTicker"].map(|method| SubscribePlan {
@@ -254,11 +276,11 @@ impl World {
         self.seen.insert("Welcome".to_owned());
         self.receive(&json!({"notice": "Welcome", "nonce": "azRzAi5rm1ry/l0drnz1vw=="}));
         // Notices overtake each answer.
-        while let Some(reply) = self.replies.pop_front() {
+        while !self.replies.is_empty() {
             for _ in 0..trades {
                 self.trade();
             }
-            self.receive_text(&reply);
+            self.answer_next();
         }
     }
 
@@ -306,7 +328,9 @@ impl World {
         if self.hears() && (reader.is_some() || is_watched) {
             let notice = serde_json::to_value(notice(event, &self.listing, reader)).unwrap();
             self.seen.insert(notice["notice"].as_str().unwrap().to_owned());
-            match self.mangle.take() {
+            let mangle = self.mangle.take();
+            self.note(|| News::Notice(event.clone(), mangle));
+            match mangle {
                 None => self.receive(&notice),
                 Some(Mangle::Lost) => {}
                 Some(Mangle::Twice) => {
@@ -343,7 +367,7 @@ impl World {
                 let command: Value = serde_json::from_str(&frame.journal).unwrap();
                 self.feed(&Input::Sent(frame.journal.as_bytes()));
                 let reply = self.reply(&command);
-                self.replies.push_back(reply.to_string());
+                self.replies.push_back(reply);
             }
         }
     }
@@ -360,10 +384,16 @@ impl World {
             ("WatchOrders", Some(market)) if is_watch => {
                 self.watched.insert(Watchers::Book(market));
                 let sides = [Side::Bid, Side::Ask].map(|side| self.engine.book(market, side).take(SNAPSHOT_SIDE_MAX));
-                let order = |order: OpenOrder| json!({"id": order.id.0, "quantity": order.quantity.0, "price": order.price.0, "time": order.time.0});
-                reply["orders"] = sides.into_iter().flatten().map(order).collect();
+                let orders: Vec<OpenOrder> = sides.into_iter().flatten().collect();
+                let order = |order: &OpenOrder| json!({"id": order.id.0, "quantity": order.quantity.0, "price": order.price.0, "time": order.time.0});
+                reply["orders"] = orders.iter().map(order).collect();
+                let plain = |order: &OpenOrder| (order.id.0, (order.quantity.0, order.price.0));
+                self.note(|| News::BookAsked(Orders(orders.iter().map(plain).collect())));
             }
-            ("WatchOrders", Some(market)) => drop(self.watched.remove(&Watchers::Book(market))),
+            ("WatchOrders", Some(market)) => {
+                self.watched.remove(&Watchers::Book(market));
+                self.note(|| News::BookLeft);
+            }
             ("WatchTicker", Some(market)) if is_watch => {
                 self.watched.insert(Watchers::Ticker(market));
                 let ticker = self.engine.ticker(market);
@@ -377,8 +407,12 @@ impl World {
                     reply[name] = price.map(|price| price.0).into();
                 }
                 reply["volume"] = ticker.volume.0.into();
+                self.note(|| News::TickerAsked(Best::of(&ticker)));
             }
-            ("WatchTicker", Some(market)) => drop(self.watched.remove(&Watchers::Ticker(market))),
+            ("WatchTicker", Some(market)) => {
+                self.watched.remove(&Watchers::Ticker(market));
+                self.note(|| News::TickerLeft);
+            }
             ("Authenticate", _) => self.is_logged_in = true,
             ("GetBalances", _) => {
                 let balances = self.engine.balances(self.account.unwrap()).map(|balance| {
