@@ -1,7 +1,7 @@
 //! Contradiction checks: each has a history in which it alone fires, and a sound history fires none.
 
 use feedtape::journal::Input;
-use feedtape::model::{Coverage, Timestamp, Verdict};
+use feedtape::model::{Coverage, Event, Seq, Stamp, Timestamp, Verdict};
 
 use super::script::*;
 
@@ -94,6 +94,34 @@ fn a_book_that_stays_crossed_is_found() {
     script.receive_all(&[WELCOME, r#"{"error_code":0,"tag":1,"orders":[]}"#]);
     let lines = findings(&mut script, &[opened(1, 100, 50), opened(2, -100, 50)]);
     assert_eq!(lines, ["s0 unverifiable", "crossed_book in s0: bid 50 at ask 50"]);
+}
+
+#[test]
+fn of_contradictions_found_at_once_the_one_that_reaches_back_furthest_says_since_when() {
+    let mut script = following();
+    let disagrees_at = script.now;
+    script.receive_all(&[&opened(1, -100, 60), &ticker(r#""ask":50"#)]);
+    script.now += SECOND / 4;
+    script.receive_all(&[&opened(2, 100, 60), &ticker(r#""bid":60"#)]);
+    script.now += 60 * SECOND;
+    let at = Stamp { wall: Timestamp(1_000 * SECOND + script.now), mono: script.now };
+    script.session.handle(Seq(90), at, &Input::Timer, &mut script.out);
+    let since = script.out.events.iter().filter_map(|event| match event {
+        Event::Transition(transition) => Some((transition.state, transition.at)),
+        _ => None,
+    });
+    let doubt = (Coverage::Covered(Verdict::Unverifiable), Timestamp(1_000 * SECOND + disagrees_at));
+    assert_eq!(since.collect::<Vec<_>>(), [doubt; 2], "{:?}", script.out.events);
+
+    let mut script = following();
+    script.receive(&opened(1, -100, 60));
+    let heard_at = script.now;
+    script.now += SECOND;
+    script.receive(&opened(2, 50, 60));
+    script.now += SECOND;
+    script.receive(&matched((2, 45), (1, 95), 10, 60));
+    let transition = script.last_transition.unwrap();
+    assert_eq!(transition.at, Timestamp(1_000 * SECOND + heard_at));
 }
 
 #[test]

@@ -330,7 +330,8 @@ impl Book {
             Change::Matched { quantity, bid, ask } => {
                 let bid = bid.and_then(|(id, left)| self.fill(at, id, quantity, left, 1));
                 let ask = ask.and_then(|(id, left)| self.fill(at, id, quantity, left, -1));
-                bid.or(ask)
+                // The one that reaches back further.
+                bid.into_iter().chain(ask).min_by_key(|(_, since)| *since)
             }
         }
     }

@@ -16,15 +16,19 @@ impl CoinFlexSession {
     /// Says what the checks of a market found: a contradiction puts its streams in doubt until a fresh snapshot.
     pub(super) fn conclude(&mut self, at: Stamp, market: MarketRef, out: &mut Output) {
         let (book, ticker) = (self.markets.entry(market).book, self.markets.entry(market).ticker);
-        for found in std::mem::take(&mut self.found) {
-            let stream = if found.check.is_about_ticker() { ticker } else { book };
-            let Some(stream) = stream else { continue };
-            let Found { check, since, evidence } = found;
+        let found = std::mem::take(&mut self.found);
+        // Of several contradictions the one that reaches back furthest says since when.
+        let earliest = |concerns: fn(Check) -> bool| {
+            found.iter().filter(|found| concerns(found.check)).map(|found| found.since).min()
+        };
+        let since_when = [(book, earliest(Check::is_contradiction)), (ticker, earliest(Check::is_about_ticker))];
+        for Found { check, since, evidence } in found {
+            let Some(stream) = (if check.is_about_ticker() { ticker } else { book }) else { continue };
             if check.is_contradiction() {
-                for doubtful in
-                    [book, ticker].into_iter().flatten().filter(|one| *one == stream || check.is_about_ticker())
-                {
-                    self.doubt(doubtful, since, check, out);
+                for (doubtful, since) in since_when.iter().filter_map(|(stream, since)| stream.zip(*since)) {
+                    if doubtful == stream || check.is_about_ticker() {
+                        self.doubt(doubtful, since, check, out);
+                    }
                 }
                 self.markets.entry_mut(market).check.forget_book();
             }
