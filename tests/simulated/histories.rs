@@ -105,9 +105,15 @@ impl<'m> History<'m> {
 
     fn live(&mut self) {
         for _ in 0..COMMANDS {
+            let was_to_be_mangled = self.world.mangle.is_some();
             self.world.trade();
+            let is_mangled = was_to_be_mangled && self.world.mangle.is_none();
             // What a session asks for in doubt is answered, with notices in between.
             self.world.answer_next();
+            // What only lasting shows, later notices mend.
+            if self.once_in(if is_mangled { 2 } else { 40 }) && self.world.hears() {
+                self.settle();
+            }
             if self.once_in(8) {
                 self.commit();
             }
@@ -119,9 +125,6 @@ impl<'m> History<'m> {
             }
             if self.once_in(12) {
                 self.machine.reset();
-            }
-            if self.once_in(30) && self.world.hears() {
-                self.settle();
             }
             if self.once_in(25) {
                 let kind = self.kinds[self.random.next_u32() as usize % self.kinds.len()];
