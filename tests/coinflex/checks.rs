@@ -97,6 +97,16 @@ fn a_book_that_stays_crossed_is_found() {
 }
 
 #[test]
+fn a_ticker_that_disagrees_with_a_snapshot_is_found_though_nothing_happens() {
+    let mut script = Script::connected(plan(&[("WatchTicker", &["XBT:USDT"]), ("WatchOrders", &["XBT:USDT"])]), None);
+    let ticker = r#"{"error_code":0,"tag":1,"last":null,"bid":50,"ask":null,"low":null,"high":null,"volume":0}"#;
+    script.receive_all(&[WELCOME, ticker, r#"{"error_code":0,"tag":2,"orders":[]}"#]);
+    script.now += 60 * SECOND;
+    let lines = script.give(&Input::Timer);
+    assert!(lines.contains(&"ticker_bid in s0: ticker says bid 50, none is kept".to_owned()), "{lines:?}");
+}
+
+#[test]
 fn of_contradictions_found_at_once_the_one_that_reaches_back_furthest_says_since_when() {
     let mut script = following();
     let disagrees_at = script.now;

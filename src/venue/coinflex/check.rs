@@ -128,6 +128,7 @@ impl MarketCheck {
         }
         self.verified_at = at.wall;
         found.extend(contradictions.into_iter().map(|(what, since)| self.describe(what, since)));
+        self.compare(at, found);
     }
 
     /// A second look begins. Its `mono` is the monotonic clock, by which it is told when the look was asked for. While the

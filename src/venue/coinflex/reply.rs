@@ -349,7 +349,7 @@ impl CoinFlexSession {
         let Frame { seq, at, text, message } = *frame;
         let Some(market) = request.market else { return };
         let orders = self.book_orders(text, message, market, problems);
-        self.markets.entry_mut(market).check.snapshot(at, &orders, &mut self.found);
+        self.markets.entry_mut(market).check.snapshot(self.link.stamp(at), &orders, &mut self.found);
         let events_from = Some(request.seq).filter(|from| *from < seq);
         let side_orders_max = Some(SNAPSHOT_SIDE_MAX);
         out.events.push(Event::BookSnapshot(Box::new(BookSnapshot {
