@@ -180,9 +180,9 @@ impl<'m> History<'m> {
             Fault::LinkLost => self.world.disconnect(CloseCause::Transport),
             Fault::LinkSilent if is_connected => self.fall_silent(),
             Fault::ClosedByVenue => self.world.disconnect(CloseCause::ClosedByPeer),
-            Fault::NoticeLost => self.world.mangle = Some(Mangle::Lost),
-            Fault::NoticeTwice => self.world.mangle = Some(Mangle::Twice),
-            Fault::NoticeGarbage => self.world.mangle = Some(Mangle::Garbage),
+            Fault::NoticeLost => self.mangle(Mangle::Lost),
+            Fault::NoticeTwice => self.mangle(Mangle::Twice),
+            Fault::NoticeGarbage => self.mangle(Mangle::Garbage),
             Fault::ClockBack => self.world.ahead -= 3_600_000_000,
             Fault::ClockForward => self.world.ahead += 60_000_000,
             Fault::Suspended | Fault::SinkStalled if is_connected => {
@@ -222,6 +222,11 @@ impl<'m> History<'m> {
             }
         }
         self.happened.push(fault);
+    }
+
+    /// Any kind of notice may be it: an order, its matches, the ticker that follows.
+    fn mangle(&mut self, mangle: Mangle) {
+        self.world.mangle = Some((mangle, self.random.next_u32() % 5));
     }
 
     fn any(&self, is_so: impl Fn(Fault) -> bool) -> bool {

@@ -54,8 +54,8 @@ pub struct World {
     pub durability: Durability,
     /// By how much the wall clock is wrong, in µs.
     pub ahead: i64,
-    /// What happens to the next notice on its way.
-    pub mangle: Option<Mangle>,
+    /// What happens to a notice on its way, after so many others.
+    pub mangle: Option<(Mangle, u32)>,
     /// What the exchange told, and what became of it, if somebody wants to know.
     pub told: Option<Vec<Told>>,
     /// Since when nothing comes through, though nobody has noticed yet.
@@ -328,7 +328,13 @@ impl World {
         if self.hears() && (reader.is_some() || is_watched) {
             let notice = serde_json::to_value(notice(event, &self.listing, reader)).unwrap();
             self.seen.insert(notice["notice"].as_str().unwrap().to_owned());
-            let mangle = self.mangle.take();
+            let mangle = match &mut self.mangle {
+                Some((_, others @ 1..)) => {
+                    *others -= 1;
+                    None
+                }
+                _ => self.mangle.take().map(|(mangle, _)| mangle),
+            };
             self.note(|| News::Notice(event.clone(), mangle));
             match mangle {
                 None => self.receive(&notice),
