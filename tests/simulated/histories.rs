@@ -145,10 +145,10 @@ impl<'m> History<'m> {
         }
     }
 
-    /// Nothing happens, for longer than a link may be silent that is alive.
+    /// Nothing happens, for longer than a stream in doubt waits for its turn, and after that a link that is alive is silent.
     fn settle(&mut self) {
         self.world.answer();
-        self.world.wait(45_000_000);
+        self.world.wait(60_000_000);
         self.world.note(|| News::Settled);
     }
 
