@@ -111,6 +111,7 @@ row damage "1,000 damaged files" "" env FEEDTAPE_DAMAGES=1000 cargo test --locke
 row histories "$histories random histories" "" \
     env FEEDTAPE_HISTORIES="$histories" cargo test --locked --test simulated whatever -- --nocapture
 row power "loss of power, 40 cuts, and the negative controls" "root mkfs.ext4 losetup" ignored survival power
+row readonly "a file system that turns read-only" "root mkfs.ext4 losetup" ignored survival readonly
 row link "a link that is cut" "root ip" ignored survival link
 row soak "$minutes minutes with a fault a minute" "" env FEEDTAPE_SOAK_MINUTES="$minutes" \
     cargo test --locked --test survival soak -- --ignored --nocapture

@@ -14,6 +14,7 @@ mod logins;
 #[allow(dead_code, reason = "other tests use the rest")]
 mod machine;
 mod migration;
+mod mounted;
 mod names;
 mod outputs;
 mod panics;
@@ -23,6 +24,7 @@ mod peer;
 mod place;
 mod power;
 mod process;
+mod readonly;
 mod reload;
 #[path = "../support/rows.rs"]
 mod rows;

@@ -6,8 +6,7 @@
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -17,38 +16,14 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::machine::Switch;
-use crate::scene::{PATIENCE, Recorder, Recording, Reported, Scene, from_env, record, verify};
-
-/// Bytes of the file system: enough for what is recorded between two of them.
-const IMAGE_BYTES: u64 = 192 << 20;
+use crate::mounted::Mounted;
+use crate::scene::{PATIENCE, Recorder, Recording, Reported, Scene, from_env, record};
 
 /// So slowly that it lasts.
 const EVENTS_PER_SECOND: u32 = 500;
 
 /// So many cuts are made of one file system.
 const CUTS_AN_IMAGE: u64 = 10;
-
-/// A file system in a file. Unmounted when dropped.
-struct Mounted {
-    at: PathBuf,
-}
-
-impl Mounted {
-    fn mount(image: &Path, at: PathBuf) -> Option<Self> {
-        fs::create_dir_all(&at).unwrap();
-        run("mount", &["-o", "loop"], &[image, &at]).then_some(Self { at })
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        run("umount", &[], &[&self.at]);
-    }
-}
-
-fn run(program: &str, options: &[&str], paths: &[&Path]) -> bool {
-    Command::new(program).args(options).args(paths).status().is_ok_and(|status| status.success())
-}
 
 /// What a cut leaves of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,11 +75,7 @@ fn checkpoint(database: &Path, synchronous: &str) {
 fn goes_on(scene: &Scene, database: &Path, settings: &str) {
     let mut recorder = Recorder::start(record(&scene.config(database, settings)));
     recorder.until_reported(0);
-    recorder.signal("TERM");
-    let (reported, status, told) = recorder.end();
-    assert_eq!(status.code(), Some(0), "{told}");
-    Recording::open(database).has_all(&reported, "after a cut and a start");
-    verify(database, "after a cut and a start");
+    recorder.stopped(database, "after a cut and a start");
 }
 
 /// Records with these settings and cuts the power again and again, every second time after a checkpoint; `None` if this
@@ -117,11 +88,7 @@ fn cut(settings: &str, syncs_are_left_out: bool) -> Option<Cuts> {
     while done < cuts {
         let scene = Scene::with(Faults::new(), EVENTS_PER_SECOND);
         let (image, copy) = (scene.path("image"), scene.path("copy"));
-        fs::File::create(&image).unwrap().set_len(IMAGE_BYTES).unwrap();
-        if !run("mkfs.ext4", &["-q", "-F"], &[&image]) {
-            return None;
-        }
-        let mounted = Mounted::mount(&image, scene.path("mounted"))?;
+        let mounted = Mounted::new(&image, scene.path("mounted"))?;
         let database = mounted.at.join("test.db");
         let machine = scene.machine();
         machine.set(Switch::SyncIsLeftOut, i64::from(syncs_are_left_out));

@@ -77,15 +77,9 @@ impl Scene {
         self.folder.path().join(name)
     }
 
-    /// Stops a recorder, which ends well and has recorded all that it reported, with nothing to be said against it.
+    /// Stops a recorder: see [`Recorder::stopped`].
     pub fn stopped(&self, recorder: Recorder, what: &str) -> Recording {
-        recorder.signal("TERM");
-        let (reported, status, told) = recorder.end();
-        assert_eq!(status.code(), Some(0), "{told}");
-        let recording = Recording::open(&self.path("test.db"));
-        recording.has_all(&reported, what);
-        verify(&self.path("test.db"), what);
-        recording
+        recorder.stopped(&self.path("test.db"), what)
     }
 
     /// Writes a configuration that records book and ticker of XBT:USDT into that database, with `more` of the file's
@@ -257,6 +251,17 @@ impl Recorder {
         }
         self.telling.take().unwrap().join().unwrap();
         (std::mem::take(&mut self.reported), status, std::mem::take(&mut self.told.lock().unwrap()))
+    }
+
+    /// Stops it: it ends well and has recorded all that it reported into that database, with nothing to be said against it.
+    pub fn stopped(self, database: &Path, what: &str) -> Recording {
+        self.signal("TERM");
+        let (reported, status, told) = self.end();
+        assert_eq!(status.code(), Some(0), "{what}: {told}");
+        let recording = Recording::open(database);
+        recording.has_all(&reported, what);
+        verify(database, what);
+        recording
     }
 
     /// Waits for it to end, for so long.
