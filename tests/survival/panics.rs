@@ -1,5 +1,7 @@
 //! A panic, wherever it happens.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -75,18 +77,25 @@ fn the_next_goes_on(scene: &Scene, what: &str) {
 /// The program itself, whose own code panics wherever it happens to read a clock that cannot be read: Rust's standard
 /// library takes that for impossible.
 #[test]
-fn a_panic_within_the_sink_or_a_connection_ends_the_program_with_70_and_what_was_reported_is_there() {
-    // The first thread has the connections, one of the others the sink. Where a clock is read next is chance.
-    for (thread, part) in [(1, "feedtape::connection::"), (2, "feedtape::sink::")] {
-        let is_within = (0..20).any(|works| {
+fn a_panic_within_a_connection_a_registry_or_the_sink_ends_the_program_with_70_and_what_was_reported_is_there() {
+    // The first thread has connections and registries, one of the others the sink. Where a clock is read next is chance, and
+    // likely where most is done.
+    for (thread, part, rate, refresh) in [
+        (1, "feedtape::connection::", 1_000, "5m"),
+        (1, "feedtape::registry::", 20, "10ms"),
+        (2, "feedtape::sink::", 1_000, "5m"),
+    ] {
+        let is_within = (0..60).any(|works| {
             let what = format!("thread {thread}, after {works}");
-            let scene = Scene::with(Faults::new(), 1_000);
+            let scene = Scene::with(Faults::new(), rate);
             let machine = scene.machine();
             let config = scene.config(&scene.path("test.db"), "");
+            let timing = format!("[source.timing]\ncatalog_refresh = {refresh:?}\n");
+            OpenOptions::new().append(true).open(&config).unwrap().write_all(timing.as_bytes()).unwrap();
             let mut command = machine.under(record(&config), &scene.path("test.db"));
             command.env("RUST_BACKTRACE", "1");
             let mut recorder = Recorder::start(command);
-            recorder.until_reported(300);
+            recorder.until_reported(20);
             machine.set(Switch::ClockWorks, works);
             machine.set(Switch::ClockFails, thread);
             let (reported, status, told) = recorder.end();
