@@ -9,7 +9,7 @@ use feedtape::exchange::{Action, Faults};
 use crate::disk::{EROFS, MEMORY_BYTES_MAX, memory};
 use crate::machine::{Machine, Switch};
 use crate::mounted::Mounted;
-use crate::scene::{Recorder, Recording, Scene, record, until};
+use crate::scene::{Recorder, Recording, Scene, record, until, verify};
 
 /// A recorder that has reported some records into a file system of its own; `None` if this machine can have none.
 fn started(scene: &Scene, machine: &Machine) -> Option<(Mounted, PathBuf, Recorder)> {
@@ -37,6 +37,8 @@ fn a_file_system_that_turns_read_only_is_told_and_has_all_that_was_reported_when
     let (reported, status, told) = recorder.end();
     assert_eq!(status.code(), Some(74), "{told}");
     assert!(told.contains("bytes that were received since are lost"), "{told}");
+    Recording::open(&database).has_all(&reported, "read-only");
+    verify(&database, "read-only");
     drop(mounted);
 
     let _mounted = Mounted::mount(&scene.path("image"), scene.path("mounted")).expect("a journalled file system");
@@ -81,7 +83,7 @@ fn where_files_cannot_be_opened_again_it_goes_on_by_itself_once_they_can_and_wha
 
 #[test]
 #[ignore = "needs root, mkfs.ext4 and loop devices"]
-fn on_a_read_only_file_system_nothing_is_begun() {
+fn on_a_read_only_file_system_nothing_is_begun_and_what_is_there_can_be_read() {
     let scene = Scene::new();
     let machine = scene.machine();
     let Some((mounted, database, recorder)) = started(&scene, &machine) else {
@@ -89,6 +91,7 @@ fn on_a_read_only_file_system_nothing_is_begun() {
     };
     recorder.stopped(&database, "at first");
     mounted.remount("ro");
+    verify(&database, "read-only");
     for name in ["new.db", "test.db"] {
         let config = scene.config(&database.with_file_name(name), "");
         let (_, status, told) = Recorder::start(record(&config)).end();
