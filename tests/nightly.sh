@@ -44,7 +44,7 @@ row() {
     done
     echo "$name: $what"
     if "$@" >"$log" 2>&1; then
-        skipped=$(grep -m 1 '^SKIPPED' "$log")
+        skipped=$(grep -o -m 1 'SKIPPED: .*' "$log")
         result=${skipped:-passed}
         echo "$name: $result" >&2
     else

@@ -22,7 +22,7 @@ impl Mounted {
     /// The one in that file; `None` if it cannot be mounted.
     pub fn mount(image: &Path, at: PathBuf) -> Option<Self> {
         create_dir_all(&at).unwrap();
-        run("mount", &["-o", "loop"], &[image, &at]).then_some(Self { at })
+        run("mount", &["-o", "loop"], &[image, &at]).then(|| Self { at })
     }
 
     /// Another mount of it over this one. What is open stays open through this one, what is opened is by the other.

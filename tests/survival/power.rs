@@ -139,7 +139,7 @@ fn cut(settings: &str, syncs_are_left_out: bool) -> Option<Cuts> {
 fn what_was_reported_survives_the_loss_of_power() {
     match cut("", false) {
         Some(outcome) => assert_eq!((outcome.less, outcome.corrupt), (0, 0), "{outcome:?}"),
-        None => println!("skipped: no file system can be made and mounted here"),
+        None => println!("SKIPPED: no file system can be made and mounted here"),
     }
 }
 
@@ -148,7 +148,7 @@ fn what_was_reported_survives_the_loss_of_power() {
 fn without_syncs_the_loss_of_power_is_seen() {
     match cut("", true) {
         Some(outcome) => assert!(outcome.less + outcome.corrupt > 0, "{outcome:?}"),
-        None => println!("skipped: no file system can be made and mounted here"),
+        None => println!("SKIPPED: no file system can be made and mounted here"),
     }
 }
 
@@ -157,6 +157,6 @@ fn without_syncs_the_loss_of_power_is_seen() {
 fn a_recording_that_survives_processes_only_loses_what_came_since_its_last_checkpoint_and_is_sound() {
     match cut("durability = \"process-kill\"", false) {
         Some(outcome) => assert!(outcome.less > 0 && outcome.corrupt == 0, "{outcome:?}"),
-        None => println!("skipped: no file system can be made and mounted here"),
+        None => println!("SKIPPED: no file system can be made and mounted here"),
     }
 }
