@@ -24,6 +24,7 @@ mod peer;
 mod place;
 mod power;
 mod process;
+mod readers;
 mod readonly;
 mod reload;
 #[path = "../support/rows.rs"]
