@@ -120,4 +120,15 @@ mod tests {
     fn a_path_is_a_uri_with_everything_unusual_escaped() {
         assert_eq!(immutable(Path::new("/a b/?x#y%é.db")), "file:/a%20b/%3fx%23y%25%c3%a9.db?immutable=1");
     }
+
+    #[test]
+    fn a_file_has_a_wal_if_something_is_in_it() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("tape.db");
+        assert!(!has_wal(&path));
+        fs::write(folder.path().join("tape.db-wal"), "").unwrap();
+        assert!(!has_wal(&path));
+        fs::write(folder.path().join("tape.db-wal"), "x").unwrap();
+        assert!(has_wal(&path));
+    }
 }

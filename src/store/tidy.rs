@@ -102,3 +102,6 @@ impl Store {
         self.watch.space_is_low = low.is_some();
     }
 }
+
+#[cfg(test)]
+mod tests;

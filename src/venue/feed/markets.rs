@@ -305,4 +305,39 @@ mod tests {
             assert_eq!(declared(&mut events), [], "{market:?}");
         }
     }
+
+    #[test]
+    fn one_market_too_many_that_no_list_has_is_told_and_takes_no_memory() {
+        let mut markets = Markets::default();
+        let mut events = Vec::new();
+        let list = vec![listed("BTC-USD", Some(2), Some(4)), listed("ETH-USD", Some(2), Some(4))];
+        markets.list(&catalog(list), &mut events);
+        markets.meet("BTC-USD", &mut events);
+        for n in 0..UNLISTED_MAX {
+            markets.meet(&format!("X{n}"), &mut events);
+        }
+        assert!(!markets.take_excess());
+        assert_eq!(events.len(), UNLISTED_MAX + 1);
+        assert_eq!(markets.meet("Y", &mut events), MarketRef(0));
+        assert!(markets.take_excess());
+        assert!(!markets.take_excess(), "it is told once");
+        assert_eq!(events.len(), UNLISTED_MAX + 1);
+        // What is known stays known, and a market of the list is met whatever there is beside it.
+        assert_eq!(markets.meet("X7", &mut events), MarketRef(8));
+        assert_eq!(markets.meet("ETH-USD", &mut events), MarketRef(UNLISTED_MAX as u32 + 1));
+        assert!(!markets.take_excess());
+    }
+
+    #[test]
+    fn an_asset_too_many_has_the_places_it_is_sent_with_and_takes_no_memory() {
+        let mut markets = Markets::default();
+        for n in 0..UNLISTED_MAX {
+            markets.amount(&format!("X{n}"), "1.25");
+        }
+        let places = |markets: &mut Markets, asset: &str, text| markets.amount(asset, text).map(|(places, _)| places);
+        assert_eq!(places(&mut markets, "X0", "1"), Some(2));
+        assert_eq!(places(&mut markets, "Y", "1.125"), Some(3));
+        assert_eq!(places(&mut markets, "Y", "1"), Some(0));
+        assert_eq!(markets.met.len(), UNLISTED_MAX);
+    }
 }

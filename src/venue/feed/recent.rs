@@ -25,3 +25,29 @@ impl Recent {
         self.0.iter().find(|(of_change, _)| *of_change > place).map(|(_, seq)| *seq)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_followed_by_the_first_change_that_is_later() {
+        let mut recent = Recent::default();
+        assert_eq!(recent.after(0), None);
+        for (place, seq) in [(10, 3), (12, 5), (12, 6), (15, 9)] {
+            recent.note(place, Seq(seq));
+        }
+        let after = [9, 10, 11, 12, 14, 15, 16].map(|place| recent.after(place).map(|seq| seq.0));
+        assert_eq!(after, [Some(3), Some(5), Some(5), Some(9), Some(9), None, None]);
+    }
+
+    #[test]
+    fn the_last_changes_are_remembered_and_no_more() {
+        let mut recent = Recent::default();
+        for place in 0..CHANGES_MAX as i64 + 2 {
+            recent.note(place, Seq(place as u64));
+        }
+        assert_eq!(recent.0.len(), CHANGES_MAX);
+        assert_eq!(recent.after(-1), Some(Seq(2)));
+    }
+}

@@ -205,3 +205,60 @@ fn unanswered(answer: &RestAnswer) -> Refusal {
     let is_passing = !matches!(answer.status, Some(400..=407 | 409..=428 | 430..=499));
     Refusal { code: answer.status.map_or(0, i64::from), message, is_passing }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Updates from `begins` to `ends`, and a snapshot.
+    fn splicing(begins: i64, ends: i64, snapshot: i64) -> Splicing {
+        Splicing { begins: Some(begins), ends: Some(ends), snapshot: Some(snapshot), ..Splicing::default() }
+    }
+
+    #[test]
+    fn by_number_a_snapshot_joins_updates_that_begin_with_the_next_change_at_the_latest_and_go_as_far() {
+        let joined = |begins, ends, snapshot| splicing(begins, ends, snapshot).is_joined(Splice::Number);
+        assert_eq!(joined(10, 20, 8), Some(false));
+        assert_eq!(joined(10, 20, 9), Some(true));
+        assert_eq!(joined(10, 20, 15), Some(true));
+        assert_eq!(joined(10, 20, 20), Some(true));
+        assert_eq!(joined(10, 20, 21), None);
+        assert_eq!(joined(i64::MAX, i64::MAX, i64::MAX), Some(true));
+    }
+
+    #[test]
+    fn by_time_a_snapshot_joins_updates_that_begin_no_later() {
+        let joined = |begins, snapshot| splicing(begins, 20, snapshot).is_joined(Splice::Time);
+        assert_eq!(joined(10, 9), Some(false));
+        assert_eq!(joined(10, 10), Some(true));
+        assert_eq!(joined(10, 21), Some(true));
+    }
+
+    #[test]
+    fn what_begins_anew_forgets_what_came_and_not_what_was_asked() {
+        let mut splicing = Splicing { is_asked: true, not_before: 7, failures: 2, ..splicing(1, 2, 3) };
+        splicing.restart();
+        assert_eq!(splicing.is_joined(Splice::Number), None);
+        assert_eq!((splicing.begins, splicing.ends, splicing.snapshot), (None, None, None));
+        assert_eq!((splicing.is_asked, splicing.not_before, splicing.failures), (true, 7, 2));
+    }
+
+    #[test]
+    fn a_refusal_that_a_minute_does_not_change_is_told_from_one_that_it_may() {
+        let refusal = |status, error: Option<&str>| {
+            unanswered(&RestAnswer { request: 0, path: "/token".to_owned(), status, error: error.map(str::to_owned) })
+        };
+        for (status, is_passing) in [(400, false), (407, false), (408, true), (409, false), (429, true), (499, false)] {
+            assert_eq!(refusal(Some(status), None).is_passing, is_passing, "{status}");
+        }
+        for (status, is_passing) in [(399, true), (428, false), (430, false), (500, true), (503, true)] {
+            assert_eq!(refusal(Some(status), None).is_passing, is_passing, "{status}");
+        }
+        let told = |status, error| refusal(status, error).message;
+        assert_eq!(told(Some(503), None), "status 503");
+        assert_eq!(told(None, Some("refused")), "refused");
+        assert_eq!(told(None, None), "no answer");
+        assert_eq!(refusal(Some(503), None).code, 503);
+        assert!(refusal(None, None).is_passing);
+    }
+}
