@@ -3,5 +3,6 @@
 mod checks;
 mod ledger;
 mod look;
+mod reconnect;
 mod script;
 mod session;

@@ -58,9 +58,13 @@ impl Script {
     }
 
     pub fn connect(self, plan: Plan) -> Self {
+        self.connect_with(plan, catalog())
+    }
+
+    pub fn connect_with(self, plan: Plan, catalog: Catalog) -> Self {
         let mut script = self;
         script.give(&Input::Connecting(Arc::new(plan)));
-        script.give(&Input::Catalog(Arc::new(catalog())));
+        script.give(&Input::Catalog(Arc::new(catalog)));
         script.give(&Input::Opened(Opened { peer: None }));
         script
     }
@@ -98,6 +102,11 @@ impl Script {
     /// The state of the first stream of a channel.
     pub fn last_state(&self, channel: &str) -> Option<String> {
         self.states.iter().find(|(name, _)| name == channel)?.1.map(state)
+    }
+
+    /// The states of all streams of a channel.
+    pub fn states(&self, channel: &str) -> Vec<Option<String>> {
+        self.states.iter().filter(|(name, _)| name == channel).map(|(_, coverage)| coverage.map(state)).collect()
     }
 
     pub fn receive(&mut self, frame: &str) -> Vec<String> {

@@ -44,6 +44,16 @@ fn record_until(scene: &Scene, config: &Path, sql: &str, code: i32) {
     assert_eq!(status.code(), Some(code), "{told}");
 }
 
+/// As if after the one login there had been many within the hour, so that only so many are left.
+fn spend(scene: &Scene, left: u64) {
+    let spent = LOGINS_MAX - left - 1;
+    let spend = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?) \
+         INSERT INTO command (id, session, sent_at, method) \
+         SELECT id + n, session, sent_at, method FROM command, n WHERE method = 'Authenticate'";
+    let database = Connection::open(scene.path("test.db")).unwrap();
+    assert_eq!(database.execute(spend, [spent as i64]).unwrap() as u64, spent);
+}
+
 /// What `record` ends with if the venue refused the account.
 const REFUSED: i32 = 77;
 
@@ -52,15 +62,8 @@ fn a_recorder_that_dies_with_each_login_makes_no_more_than_the_budget_whatever_i
     let scene = Scene::with(Faults::new(), RATE);
     let first = config(&scene, &["one"], COOKIE);
     record_until(&scene, &first, "SELECT count(*) FROM session WHERE authenticated_at IS NOT NULL", 0);
-    let database = Connection::open(scene.path("test.db")).unwrap();
-    // As if there had been many within the hour.
     let left = 3;
-    let spent = LOGINS_MAX - left - 1;
-    let spend = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?) \
-         INSERT INTO command (id, session, sent_at, method) \
-         SELECT id + n, session, sent_at, method FROM command, n WHERE method = 'Authenticate'";
-    assert_eq!(database.execute(spend, [spent as i64]).unwrap() as u64, spent);
-    drop(database);
+    spend(&scene, left);
     let before = scene.exchange.counts().logins;
     assert_eq!(before, 1);
     let renamed = config(&scene, &["another", "third"], COOKIE);
@@ -116,4 +119,25 @@ fn wrong_credentials_are_tried_few_times_over_restarts_and_the_right_ones_at_onc
     until("it subscribes", || scene.exchange.counts().commands > so_far.commands);
     scene.stopped(recorder, "its budget is spent");
     assert_eq!(scene.exchange.counts().logins, so_far.logins);
+}
+
+#[test]
+fn a_message_too_large_on_every_connection_makes_no_login_beyond_the_budget() {
+    // Each is logged in before: the login is answered by the second message.
+    let too_large = (2..100).fold(Faults::new(), |faults, n| faults.on(n, 3, Action::Oversized { bytes: 17 << 20 }));
+    let scene = Scene::with(too_large, RATE);
+    let config = config(&scene, &["one"], COOKIE);
+    record_until(&scene, &config, "SELECT count(*) FROM session WHERE authenticated_at IS NOT NULL", 0);
+    let left = 2;
+    spend(&scene, left);
+    let before = scene.exchange.counts().logins;
+    let recorder = Recorder::start(record(&config));
+    until("it is broken again and again", || recorder.said("cause=\"too_large\"") as u64 > left + 1);
+    recorder.signal("TERM");
+    let (_, status, told) = recorder.end();
+    assert_eq!(status.code(), Some(0), "{told}");
+    let recording = Recording::open(&scene.path("test.db"));
+    assert_eq!(scene.exchange.counts().logins, before + left);
+    let gaps = "SELECT count(*) FROM gaps WHERE channel = 'WatchTicker' AND cause = 'not_connected'";
+    assert!(recording.number(gaps) as u64 > left);
 }

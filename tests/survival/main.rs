@@ -1,6 +1,7 @@
 //! What kills other recorders: the program as a child process, killed, stopped, starved and lied to by its disk.
 
 mod backup;
+mod breakers;
 mod canary;
 mod clock;
 mod damage;
@@ -34,5 +35,6 @@ mod secrets;
 #[path = "../venues/server.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod server;
+mod snapshot;
 mod soak;
 mod wire;
