@@ -249,3 +249,47 @@ impl From<StoreError> for SinkError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    /// What is said of a file when SQLite says that.
+    fn of(code: i32) -> StoreError {
+        StoreError::of(Path::new("tape.db"), rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
+    }
+
+    #[test]
+    fn what_sqlite_says_ends_a_program_with_its_code_and_tells_the_sink_what_may_help() {
+        let sorted = |code| {
+            let error = of(code);
+            let exit = error.exit() as u8;
+            match SinkError::from(error) {
+                SinkError::Later(_) => ("later", exit),
+                SinkError::Reopen(_) => ("reopen", exit),
+                SinkError::Damaged(_) => ("damaged", exit),
+                SinkError::Fatal(_) => ("fatal", exit),
+            }
+        };
+        for code in [ffi::SQLITE_BUSY, ffi::SQLITE_LOCKED, ffi::SQLITE_FULL] {
+            assert_eq!(sorted(code), ("later", 75), "{code}");
+        }
+        for code in [ffi::SQLITE_IOERR, ffi::SQLITE_CANTOPEN, ffi::SQLITE_READONLY, ffi::SQLITE_PERM, ffi::SQLITE_NOMEM]
+        {
+            assert_eq!(sorted(code), ("reopen", 74), "{code}");
+        }
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB] {
+            assert_eq!(sorted(code), ("damaged", 65), "{code}");
+        }
+        assert_eq!(sorted(ffi::SQLITE_CONSTRAINT), ("fatal", 70));
+    }
+
+    #[test]
+    fn a_file_that_was_taken_away_says_what_became_of_what_was_committed() {
+        let torn = |is_saved| StoreError::Torn { path: "tape.db".into(), file: "tape.db-wal".into(), is_saved };
+        assert!(torn(true).to_string().contains("which has all that was committed"));
+        assert!(torn(false).to_string().contains("what was committed last could not be saved"));
+    }
+}

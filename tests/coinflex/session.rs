@@ -811,3 +811,8 @@ fn what_is_counted_for_a_subscription_does_not_depend_on_where_batches_end() {
 fn the_system_generator_never_repeats_a_nonce() {
     assert_ne!(OsRandomness.nonce(), OsRandomness.nonce());
 }
+
+#[test]
+fn of_refused_logins_the_one_that_came_too_soon_is_known_by_its_code() {
+    assert_eq!(feedtape::venue::by_name("coinflex").unwrap().login_rate_code(), Some(6));
+}

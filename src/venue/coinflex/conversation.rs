@@ -239,7 +239,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_reply_to_the_login_is_not_taken_for_it() {
+        let mut conversation = Conversation::ask(Command::GetBalances, 1, Some(account()));
+        assert!(conversation.is_secret());
+        hear(&mut conversation, WELCOME);
+        for other in [r#"{"tag":5,"error_code":0}"#, r#"{"tag":5,"error_code":7}"#, r#"{"tag":2}"#, NOTICE] {
+            assert!(hear(&mut conversation, other).is_empty(), "{other}");
+        }
+        assert_eq!(hear(&mut conversation, r#"{"tag":2,"error_code":0}"#).len(), 1);
+        assert!(hear(&mut conversation, r#"{"tag":1}"#).is_empty(), "neither a reply nor a notice");
+        let reply = r#"{"tag":1,"error_code":0,"balances":[]}"#;
+        assert_eq!(hear(&mut conversation, reply), [format!("reply 0 {reply}")]);
+        assert!(hear(&mut conversation, r#"{"tag":1}"#).is_empty(), "neither a reply nor a notice");
+    }
+
+    #[test]
     fn the_login_itself_can_be_asked_for() {
+        assert!(!Conversation::ask(watch(), 7, None).is_secret());
         let mut conversation = Conversation::log_in(account(), 0);
         assert!(hear(&mut conversation, WELCOME)[0].starts_with(r#"send {"tag":0,"method":"Authenticate""#));
         let refused = r#"{"error_code":7,"error_msg":"You sent an incorrect login cookie."}"#;
@@ -253,6 +269,7 @@ mod tests {
             (6, "Too rapidly.", "how often you log in, and wait a quarter of an hour"),
             (7, "You sent an incorrect login cookie.", "the cookie"),
             (7, "You sent an incorrect signature.", "the passphrase"),
+            (7, "No.", "the cookie and the passphrase"),
             (8, "?", "user, cookie and passphrase"),
         ] {
             let mut conversation = Conversation::ask(Command::GetOrders, 3, Some(account()));

@@ -196,6 +196,12 @@ mod tests {
     }
 
     #[test]
+    fn only_true_and_false_are_booleans() {
+        let of = |text| Raw::parse(text).unwrap().boolean();
+        assert_eq!(["true", "false", "null", "0", "\"true\""].map(of), [Some(true), Some(false), None, None, None]);
+    }
+
+    #[test]
     fn what_is_no_json_is_refused_whole() {
         for text in ["", "{", "{\"a\":1}x", "{\"a\":[1}", "pong"] {
             assert!(Raw::parse(text).is_err(), "{text}");
