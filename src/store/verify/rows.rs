@@ -224,3 +224,26 @@ fn shown(value: ValueRef<'_>) -> String {
         ValueRef::Blob(bytes) => format!("{} bytes", bytes.len()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_in_the_order_that_sqlite_sorts_them_in() {
+        let values = [
+            ValueRef::Null,
+            ValueRef::Integer(-1),
+            ValueRef::Integer(2),
+            ValueRef::Text(b"10"),
+            ValueRef::Text(b"9"),
+            ValueRef::Blob(b"1"),
+            ValueRef::Blob(b"2"),
+        ];
+        for (place, one) in values.iter().enumerate() {
+            for (other_place, other) in values.iter().enumerate() {
+                assert_eq!(order(*one, *other), place.cmp(&other_place), "{one:?} {other:?}");
+            }
+        }
+    }
+}

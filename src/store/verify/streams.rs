@@ -151,3 +151,29 @@ fn list(connection: &Connection, known: Option<&Connection>, report: &mut Report
 fn name(source: String, channel: String, market: String) -> String {
     if market.is_empty() { format!("{source} {channel}") } else { format!("{source} {channel} {market}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_of_which_nothing_is_said_and_time_of_which_two_things_are_is_found() {
+        let connection = Connection::open_in_memory().unwrap();
+        let second = |n: i64| n * 1_000_000_000;
+        connection.execute_batch("CREATE TABLE coverage (stream, from_at, to_at, source, channel, market)").unwrap();
+        for (stream, from, to) in [(1, 0, 5), (1, 5, 7), (1, 8, 9), (2, 3, 6), (2, 4, 9), (3, 1, 2)] {
+            let insert = "INSERT INTO coverage VALUES (?, ?, ?, 'test', 'trades', NULL)";
+            connection.execute(insert, (stream, second(from), second(to))).unwrap();
+        }
+        let mut report = Report::default();
+        intervals(&connection, &mut report).unwrap();
+        let told: Vec<_> = report.findings.iter().map(|finding| finding.what.as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "nothing is said of it from 1970-01-01T00:00:07.000000000Z to 1970-01-01T00:00:08.000000000Z",
+                "two things are said of it from 1970-01-01T00:00:04.000000000Z to 1970-01-01T00:00:06.000000000Z",
+            ]
+        );
+    }
+}

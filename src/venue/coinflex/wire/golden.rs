@@ -29,6 +29,7 @@ fn writes<T: Serialize>(frame: &str, value: &T) {
 
 #[track_caller]
 fn command(frame: &str, tag: Option<i64>, command: Command) {
+    assert!(frame.contains(&format!(r#""method":"{}""#, command.method())), "{frame}");
     let request = Request { tag, command };
     assert_eq!(Request::decode(frame).expect(frame), request);
     assert_eq!(
