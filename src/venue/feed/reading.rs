@@ -272,3 +272,37 @@ pub(in crate::venue) fn id(raw: Raw<'_>) -> Option<Id> {
         _ => Some(Id::Text(Box::new(text.into_owned()))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_an_order_is_negative_to_sell_and_unsaid_beyond_64_bits() {
+        let (mut markets, mut events) = (Markets::default(), Vec::new());
+        let mut reading = Reading::new(Seq(0), &mut markets, &mut events);
+        let market = reading.market("A-B");
+        let mut left = |ordered, traded, is_bid| reading.left(market, ordered, traded, is_bid).map(|left| left.0);
+        assert_eq!(left(Some("5"), Some("2"), true), Some(Number::Scaled(3)));
+        assert_eq!(left(Some("5"), Some("2"), false), Some(Number::Scaled(-3)));
+        assert_eq!(left(Some("5"), None, false), Some(Number::Scaled(-5)));
+        assert_eq!(left(None, Some("2"), true), None);
+        let huge = "99999999999999999999";
+        let text = |text: &str| Some(Number::Text(Box::new(text.to_owned())));
+        assert_eq!(left(Some(huge), Some("0"), true), text(huge));
+        assert_eq!(left(Some(huge), None, false), text("-99999999999999999999"));
+        assert_eq!(left(Some(huge), Some("2"), true), None);
+    }
+
+    #[test]
+    fn a_price_is_absent_null_or_a_value_and_an_empty_text_is_null() {
+        let (mut markets, mut events) = (Markets::default(), Vec::new());
+        let mut reading = Reading::new(Seq(0), &mut markets, &mut events);
+        let market = reading.market("A-B");
+        let fields = Raw::parse(r#"{"null":null,"empty":"","is":"7"}"#).unwrap().object().unwrap();
+        let mut price = |name| reading.price_field(market, &fields, name);
+        assert_eq!([price("absent"), price("null"), price("empty")], [Patch::Absent, Patch::Null, Patch::Null]);
+        assert_eq!(price("is"), Patch::Value(Price(Number::Scaled(7))));
+        assert!(reading.finish().1.is_empty());
+    }
+}
