@@ -190,3 +190,13 @@ fn a_file_that_is_moved_or_replaced_while_recording_is_noticed() {
         assert!(moved(store.commit()), "replaced: {replace}");
     }
 }
+
+#[test]
+fn where_nobody_ever_recorded_no_lock_is_held_and_where_nothing_can_be_asked_that_is_said() {
+    let folder = TempDir::new().unwrap();
+    assert!(!Lock::is_held(&folder.path().join("tape.db")).unwrap());
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let within = file.join("tape.db");
+    assert!(matches!(Lock::is_held(&within), Err(StoreError::CannotOpen { path, .. }) if path.starts_with(&file)));
+}
