@@ -52,7 +52,10 @@ fn a_peer_that_breaks_every_connection_is_told_of_once_each_and_costs_next_to_no
     assert_eq!(status.code(), Some(0), "{told}");
     let recording = Recording::open(&scene.path("test.db"));
     let broken = recording.number("SELECT count(*) FROM session WHERE cause IN ('protocol', 'end_of_stream')");
-    let troubles = told.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).count();
+    // What a busy machine may add is no word about a connection.
+    let is_of_machine = |line: &&str| line.contains("stood still") || line.contains("the sink took nothing");
+    let troubles = told.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR "));
+    let troubles = troubles.filter(|line| !is_of_machine(line)).count();
     println!("{broken} connections, {spent} hundredths of a second in {took:?}");
     assert!(broken > 2, "{told}");
     assert_eq!(troubles as i64, broken, "{told}");
