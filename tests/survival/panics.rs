@@ -85,7 +85,7 @@ fn a_panic_within_a_connection_a_registry_or_the_sink_ends_the_program_with_70_a
         (1, "feedtape::registry::", 20, "10ms"),
         (2, "feedtape::sink::", 1_000, "5m"),
     ] {
-        let is_within = (0..60).any(|works| {
+        let is_within = (0..150).any(|works| {
             let what = format!("thread {thread}, after {works}");
             let scene = Scene::with(Faults::new(), rate);
             let machine = scene.machine();
